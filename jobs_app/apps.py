@@ -1,0 +1,23 @@
+"""The application's start-up: load the kinds, and tie what may not import each other."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class JobsAppConfig(AppConfig):
+    """Weir's Django application."""
+
+    name = "jobs_app"
+    verbose_name = "Jobs"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load kinds (a bad declaration stops the start), register checks, give the publisher its work."""
+        from jobs_app import checks, conf, registry
+        from jobs_app.core import clock, dispatch, submission, transport
+
+        checks.register()
+        registry.bind(submission.submit)
+        registry.load(("tasks.kinds", *conf.current().kind_modules))
+        transport.publisher.work = lambda queue: dispatch.refill(queue, now=clock.database_now())

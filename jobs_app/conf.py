@@ -1,0 +1,118 @@
+"""Weir's configuration: one frozen object, read from the environment once, checked as a whole.
+
+``.env.example`` lists every variable; a test keeps it equal to this class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Configuration(BaseModel):
+    """Every setting. A variable's name is the field's in upper case; units are in the name or the description."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret_key: str = Field(min_length=32, description="Signs sessions, seals secrets; at least 32 characters.")
+    secret_key_fallbacks: Words = Field((), description="Older secret keys that are still accepted, comma-separated.")
+    debug: bool = Field(False, description="Django's debug pages; never in production.")
+    https: bool = Field(True, description="Served over HTTPS: secure cookies, HSTS, redirect. Off for loopback only.")
+    behind_proxy: bool = Field(False, description="Trust X-Forwarded-Proto: only behind a proxy that sets it.")
+    allowed_hosts: Words = Field(("localhost", "127.0.0.1", "[::1]"), description="Host names served, comma-separated.")
+    csrf_trusted_origins: Words = Field((), description="Origins such as https://jobs.example.org, comma-separated.")
+    data_dir: Path = Field(Path("var"), description="Directory of artifacts and of the default SQLite ledger.")
+    database_url: str = Field("", description="The ledger: postgres://… or sqlite:///path; default SQLite in DATA_DIR.")
+    broker_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss://, amqp://, amqps:// or sqs://.")
+    time_zone: str = Field("UTC", description="The time zone of pages and schedules, an IANA name.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+    stream_url: str = Field("", description="Public base URL of the live stream process; empty: the site's own origin.")
+    flower_url: str = Field("", description="Where staff reach Flower; empty hides the link.")
+
+    kind_modules: Words = Field((), description="Further modules with @job functions, comma-separated.")
+    queues: Words = Field(("default",), description="Queues of jobs, comma-separated; 'system' is reserved.")
+    window: int = Field(100, ge=1, le=100_000, description="Messages of a queue on the broker at once.")
+    lease_seconds: float = Field(20, ge=1, le=3600, description="How long a claim holds without a heartbeat.")
+    heartbeat_seconds: float = Field(2, ge=0.1, le=600, description="Time between heartbeats of a running job.")
+    cancel_grace_seconds: float = Field(10, ge=0, le=3600, description="From a cancel until the job is forced to end.")
+    max_kills: int = Field(3, ge=1, le=100, description="A job that ended its worker this often fails for good.")
+
+    parameters_bytes: int = Field(262_144, ge=1024, description="Largest parameters of a job, as JSON.")
+    result_inline_bytes: int = Field(65_536, ge=0, description="Larger results are kept as an artifact.")
+    result_bytes: int = Field(104_857_600, ge=1024, description="Larger results fail the job.")
+    upload_bytes: int = Field(2_147_483_648, ge=1024, description="Largest file that may be uploaded.")
+    token_days: int = Field(90, ge=1, le=3650, description="Days until a new API token expires.")
+
+    dataset_memory_megabytes: int = Field(256, ge=64, description="Memory DuckDB may use for one job.")
+    dataset_threads: int = Field(2, ge=1, le=256, description="Threads DuckDB may use for one job.")
+    image_pixels: int = Field(100_000_000, ge=10_000, description="Largest picture, in pixels, that is decoded.")
+    webhook_private_hosts: Words = Field((), description="Private host names that webhooks may reach, comma-separated.")
+
+    @model_validator(mode="after")
+    def _across(self) -> Configuration:
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError(
+                "expected LEASE_SECONDS of at least three times HEARTBEAT_SECONDS, so that one late heartbeat loses "
+                f"no job; got {self.lease_seconds:g} and {self.heartbeat_seconds:g}"
+            )
+        if "system" in self.queues or not self.queues:
+            raise ValueError("expected QUEUES with at least one name, and none of them 'system' (upkeep's own)")
+        if self.broker_scheme not in {"redis", "rediss", "sentinel", "amqp", "amqps", "sqs"}:
+            raise ValueError(
+                f"expected BROKER_URL to begin with redis://, amqp:// or sqs://, got {self.broker_scheme!r}"
+            )
+        return self
+
+    @property
+    def broker_scheme(self) -> str:
+        """``redis``, ``amqp``, ``sqs``, …"""
+        return urlsplit(self.broker_url).scheme
+
+    @property
+    def artifact_dir(self) -> Path:
+        """Where files of jobs are kept."""
+        return self.data_dir / "artifacts"
+
+
+def load(environment: Mapping[str, str]) -> Configuration:
+    """Read the configuration from environment variables; an empty variable counts as unset.
+
+    Raises ImproperlyConfigured with one line a fault: what was expected, what came.
+    """
+    given = {
+        name: environment[name.upper()]
+        for name in Configuration.model_fields
+        if environment.get(name.upper(), "") != ""
+    }
+    try:
+        return Configuration(**given)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            name = str(fault["loc"][0]).upper() if fault["loc"] else ""
+            shown = "" if name.startswith("SECRET") or not fault["loc"] else f", got {str(fault['input'])[:80]!r}"
+            if fault["type"] == "missing":
+                lines.append(f"{name}: expected a value, got none. See .env.example.")
+            else:
+                text = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+                lines.append(f"{name + ': ' if name else ''}{text}{shown}")
+        raise ImproperlyConfigured("The environment is not usable:\n  " + "\n  ".join(lines)) from None
+
+
+def current() -> Configuration:
+    """The configuration in force: ``settings.WEIR``."""
+    configuration: Configuration = settings.WEIR
+    return configuration

@@ -1,0 +1,85 @@
+"""The context of a real attempt: reports go to the heart thread, files to the artifact store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from jobs_app.context import Cancelled, JobContext, Level, TimedOut
+from jobs_app.core import artifacts
+from jobs_app.core.clock import database_now
+from jobs_app.core.liveness import Held
+from jobs_app.models import Job
+from jobs_app.parameters import MASK, Artifact
+
+SECRET_LENGTH = 4
+"""Shorter secrets are not searched for in texts: starring every 'a' would tell more than it hides."""
+
+
+class AttemptContext(JobContext):
+    """What a handler gets when a worker runs it."""
+
+    def __init__(self, job: Job, held: Held, workspace: Path) -> None:
+        self.job_id = str(job.id)
+        self.attempt = job.attempt
+        self.workspace = workspace
+        self.deadline = job.deadline_at
+        self.timeout_seconds = job.timeout.total_seconds()
+        self.secrets: tuple[str, ...] = ()
+        self._job = job
+        self._held = held
+
+    def progress(self, done: float, total: float = 1.0, message: str = "") -> None:
+        self.check()
+        fraction = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+        self._held.progress = (fraction, scrub(message, self.secrets)[:200])
+
+    def log(self, message: str, level: Level = "info") -> None:
+        # The worker's own clock: a line's time is for reading, no decision rests on it.
+        self._held.log(scrub(str(message), self.secrets), level, datetime.now(UTC))
+
+    @property
+    def should_stop(self) -> bool:
+        return self._held.should_stop
+
+    def check(self) -> None:
+        if self._held.lost:
+            raise Cancelled("the job was taken over by another worker")
+        if self._held.cancelled_at is not None:
+            raise Cancelled("cancelled on request")
+        if self._held.timed_out:
+            raise TimedOut("its time was up")
+
+    def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
+        self.check()
+        row = artifacts.save_output(
+            self._job, self.attempt, name, source, content_type=content_type, now=database_now()
+        )
+        return artifacts.as_parameter(row)
+
+    def hide_secrets_of(self, model: BaseModel) -> None:
+        """Star out this job's secrets in everything it reports from now on."""
+        self.secrets = tuple(_secrets_in(model))
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with each secret starred out, and without NUL characters, which PostgreSQL refuses."""
+    for each in secrets:
+        text = text.replace(each, MASK)
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _secrets_in(value: Any) -> Iterable[str]:
+    if isinstance(value, SecretStr):
+        if len(value.get_secret_value()) >= SECRET_LENGTH:
+            yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _secrets_in(each)

@@ -1,0 +1,61 @@
+"""Claims: taking the jobs of a message for one attempt each, and giving back what was not started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs_app import conf
+from jobs_app.core import events, transitions
+from jobs_app.lifecycle import EventName, Outcome, State
+from jobs_app.models import Attempt, Job
+from jobs_app.models.guard import writing
+
+MESSAGE_LIMIT = 1000
+"""Ids beyond this in one message are dropped: ours never carry so many, a forged one might."""
+
+
+def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
+    """Take the jobs among ``ids`` that are still queued; the others (run, cancelled, unknown) are left alone."""
+    wanted = list(dict.fromkeys(ids))[:MESSAGE_LIMIT]
+    lease_until = now + timedelta(seconds=conf.current().lease_seconds)
+    with transaction.atomic():
+        taken = transitions.claim(wanted, holder=holder, now=now, lease_until=lease_until)
+        jobs = list(Job.objects.select_related("owner").filter(id__in=taken))
+        with writing():
+            Attempt.objects.bulk_create(
+                Attempt(job=job, number=job.attempt, holder=holder, started_at=now) for job in jobs
+            )
+        events.record_many(
+            events.build(
+                job.id, EventName.CLAIMED, attempt=job.attempt, now=now,
+                source=State.QUEUED, target=State.RUNNING, reason=holder,
+            )
+            for job in jobs
+        )  # fmt: skip
+    order = {each: place for place, each in enumerate(wanted)}
+    return sorted(jobs, key=lambda job: order[job.id])
+
+
+def give_back(job: Job, *, now: datetime, reason: str) -> bool:
+    """Queue a claimed job again that was never started; it uses up no attempt. Returns whether it was still ours."""
+    with transaction.atomic():
+        moved = transitions.move(
+            job.id, State.RUNNING, State.QUEUED, attempt=job.attempt, now=now, event=EventName.RESCUED, reason=reason
+        )
+        if moved:
+            end_attempt(job, Outcome.LOST, now=now, error=reason)
+    return moved
+
+
+def end_attempt(
+    job: Job, outcome: Outcome, *, now: datetime, error: str = "", error_type: str = "", traceback: str = ""
+) -> None:
+    """Write how an attempt ended. The caller has just moved the job, in the same transaction."""
+    with writing():
+        Attempt.objects.filter(job_id=job.id, number=job.attempt, outcome=Outcome.RUNNING).update(
+            outcome=outcome, finished_at=now, error=error, error_type=error_type, traceback=traceback
+        )

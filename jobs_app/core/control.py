@@ -1,0 +1,105 @@
+"""What people do to jobs: cancel, run again. API, page, admin and command line all call these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs_app import registry
+from jobs_app.core import events, sealing, submission, transitions
+from jobs_app.errors import Conflict, NotFound
+from jobs_app.lifecycle import WAITING, EventName, State, Via
+from jobs_app.models import Job
+from jobs_app.models.guard import writing
+from jobs_app.parameters import MASK
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+TRIES = 5
+
+
+def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
+    """Cancel a job: a waiting one ends at once, a running one is told to stop. Cancelling twice is no error.
+
+    Raises NotFound (or not the actor's), Conflict when it has ended otherwise.
+    """
+    # The job may move between reading and writing; each try is guarded by what was read.
+    for _ in range(TRIES):
+        job = _find(job_id, actor)
+        if job.status is State.CANCELLED or (job.status is State.RUNNING and job.cancel_requested_at):
+            return job
+        if job.final:
+            raise Conflict(f"expected a job that has not ended, and this one has {job.state}")
+        done = _cancel_waiting(job, actor, now) if job.status in WAITING else _ask_to_stop(job, actor, now)
+        if done:
+            return _find(job_id, actor)
+    raise Conflict("the job kept changing; look at it again")
+
+
+def rerun(
+    job_id: UUID,
+    *,
+    actor: User | None,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+    via: Via = Via.PYTHON,
+    idempotency_key: str | None = None,
+) -> submission.Accepted:
+    """Submit a new job like this one, linked to it; ``changes`` replace single parameters. The old one stays as it is.
+
+    Raises NotFound, and what ``submission.accept`` raises.
+    """
+    job = _find(job_id, actor)
+    parameters = {**original_parameters(job), **dict(changes or {})}
+    options = submission.Options(
+        queue=job.queue if registry.get(job.kind).queue != job.queue else None,
+        priority=job.priority,
+        max_attempts=job.max_attempts,
+        rerun_of=job.id,
+        via=via,
+        idempotency_key=idempotency_key,
+    )
+    return submission.accept(job.kind, parameters, owner=actor or job.owner, options=options, now=now)
+
+
+def original_parameters(job: Job) -> dict[str, Any]:
+    """The parameters as submitted, secrets in clear: for the core alone, never for a surface."""
+    parameters: dict[str, Any] = sealing.unseal(job.sealed) if job.sealed else job.parameters
+    return parameters
+
+
+def keep_secrets(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` without the fields that still hold the mask: an unchanged secret stays what it was."""
+    return {name: value for name, value in changes.items() if value != MASK or job.parameters.get(name) != MASK}
+
+
+def _find(job_id: UUID, actor: User | None) -> Job:
+    job = Job.objects.actionable_by(actor).filter(id=job_id).first()
+    if job is None:
+        raise NotFound(f"expected a job of yours, got {job_id}")
+    return job
+
+
+def _cancel_waiting(job: Job, actor: User | None, now: datetime) -> bool:
+    return transitions.move(
+        job.id, job.status, State.CANCELLED, attempt=job.attempt, now=now,
+        event=EventName.CANCELLED, actor=actor, reason="before it ran", cancel_requested_at=now,
+    )  # fmt: skip
+
+
+def _ask_to_stop(job: Job, actor: User | None, now: datetime) -> bool:
+    with transaction.atomic(), writing():
+        asked = Job.objects.filter(
+            id=job.id, state=State.RUNNING, attempt=job.attempt, cancel_requested_at=None
+        ).update(cancel_requested_at=now)
+        if asked:
+            events.record(
+                job.id, EventName.CANCEL_REQUESTED, attempt=job.attempt, now=now,
+                source=State.RUNNING, target=State.RUNNING, actor=actor,
+            )  # fmt: skip
+    return bool(asked)

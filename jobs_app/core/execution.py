@@ -1,0 +1,231 @@
+"""Execution: what a worker does with one message. Claim what is still claimable, run each handler, settle."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from jobs_app import registry
+from jobs_app.context import Cancelled, TimedOut
+from jobs_app.core import artifacts, claims, control, dispatch, encoding, liveness, outcomes, submission
+from jobs_app.core.attempt_context import AttemptContext, scrub
+from jobs_app.core.clock import database_now
+from jobs_app.core.liveness import Held, heart
+from jobs_app.errors import WeirError
+from jobs_app.models import Job
+from jobs_app.parameters import ARTIFACTS
+from jobs_app.policies import NO_RETRY, Discard, Verdict
+from jobs_app.registry import Kind
+
+logger = logging.getLogger(__name__)
+
+TRACEBACK_LENGTH = 20_000
+ERROR_LENGTH = 2_000
+RESULT_NAME = "result.json"
+
+
+class _Refused(Exception):
+    """The settlement of an atomic kind was refused, so its effects must not be kept."""
+
+
+def run(ids: list[UUID], *, holder: str) -> int:
+    """Run the jobs of one message that are still to be run; returns how many were. Never raises for a job's fault."""
+    jobs = claims.claim(ids, holder=holder, now=database_now())
+    held = {job.id: _hold(job) for job in jobs}
+    for job in jobs:
+        try:
+            if not held[job.id].lost:
+                _run_one(job, held[job.id])
+        finally:
+            heart.release(held[job.id])
+    for queue in {job.queue for job in jobs}:
+        dispatch.nudge(queue)
+    return len(jobs)
+
+
+def _hold(job: Job) -> Held:
+    in_main = threading.current_thread() is threading.main_thread()
+    held = Held(
+        job_id=job.id,
+        attempt=job.attempt,
+        soft_at=float("inf"),
+        hard_at=float("inf"),
+        on_overdue=lambda held, why: _end_by_force(job, held, why),
+        interrupt=_ring if in_main else _nothing,
+    )
+    heart.hold(held)
+    return held
+
+
+def _ring() -> None:
+    """Interrupt the handler in the main thread; ``_alarm`` says what is raised there."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+
+def _nothing() -> None:
+    """A handler outside the main thread cannot be interrupted; it is asked only."""
+
+
+def _run_one(job: Job, held: Held) -> None:
+    """Run one handler and settle. Whatever the handler does short of killing the process ends here."""
+    held.soft_at = time.monotonic() + job.timeout.total_seconds()
+    held.hard_at = time.monotonic() + job.hard_timeout.total_seconds()
+    held.started = True
+    workspace = Path(tempfile.mkdtemp(prefix="weir-"))
+    context = AttemptContext(job, held, workspace)
+    policy = NO_RETRY
+    try:
+        kind = registry.get(job.kind)
+        policy = kind.retry
+        with transaction.atomic() if kind.atomic else nullcontext():
+            with _alarm(held):
+                value = _call(kind, job, context)
+            if not _settle_success(job, held, value) and kind.atomic:
+                raise _Refused
+    except _Refused:
+        logger.warning("Job %s was taken over; the effects of attempt %s were rolled back", job.id, job.attempt)
+    except Cancelled as stop:
+        _settle_stopped(job, held, str(stop))
+    except BaseException as error:  # MemoryError or SystemExit of a handler must not end the worker
+        _recover_connection(error)
+        liveness.flush(held)
+        outcomes.fail(job, _describe(error, context), _as_cause(error), policy, now=database_now())
+        if isinstance(error, KeyboardInterrupt):
+            raise
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _call(kind: Kind, job: Job, context: AttemptContext) -> Any:
+    """Bind the stored parameters and call the handler; a returned verdict counts as raised."""
+    original = control.original_parameters(job)
+    inputs = [each.artifact_id for each in job.inputs.all()]
+    files = artifacts.resolve(inputs, None)
+    model = submission.validated(kind, original, {ARTIFACTS: files})
+    context.hide_secrets_of(model)
+    arguments = {name: getattr(model, name) for name in type(model).model_fields}
+    if kind.takes_context:
+        arguments[registry.CONTEXT] = context
+    value = kind.function(**arguments)
+    if isinstance(value, Verdict):
+        raise value
+    return value
+
+
+def _settle_success(job: Job, held: Held, value: Any) -> bool:
+    encoded = encoding.encode(value)
+    now = database_now()
+    if not encoded.inline:
+        artifacts.save_output(job, job.attempt, RESULT_NAME, encoded.text, content_type="application/json", now=now)
+    # What the handler reported last is written before the job is final and readers stop looking.
+    liveness.flush(held)
+    return outcomes.succeed(job, encoded.value, len(encoded.text), now=now)
+
+
+def _settle_stopped(job: Job, held: Held, reason: str) -> None:
+    if held.cancelled_at is not None:
+        liveness.flush(held)
+        outcomes.cancel(job, now=database_now(), reason="on request")
+    else:
+        logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
+
+
+@contextmanager
+def _alarm(held: Held) -> Iterator[None]:
+    """Raise in the handler when its time is up, or when a cancel was not heeded. Main thread only: signals need it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(_number: int, _frame: object) -> None:
+        _raise_stop(held)
+
+    earlier = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(held.soft_at - time.monotonic(), 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
+
+
+def _raise_stop(held: Held) -> None:
+    """Raise what the handler is to be told, if anything."""
+    if held.lost:
+        raise Cancelled("the job was taken over by another worker")
+    if held.cancelled_at is not None:
+        raise Cancelled("cancelled on request")
+    if held.timed_out:
+        raise TimedOut("its time was up")
+
+
+def _end_by_force(job: Job, held: Held, why: str) -> None:
+    """Settle a job whose handler listens to nothing, give back its neighbours, and end this process."""
+    now = database_now()
+    if why == "cancel":
+        outcomes.cancel(job, now=now, reason="on request; it did not stop by itself, so its process was ended")
+    else:
+        limit = job.hard_timeout.total_seconds()
+        cause = TimedOut(f"it ran for more than {limit:g} s and did not stop by itself, so its process was ended")
+        policy = registry.get(job.kind).retry
+        outcomes.fail(job, outcomes.Failure(str(cause), "TimedOut"), cause, policy, now=now)
+    by_id = {each.job_id: each for each in heart.others(held)}
+    for neighbour in Job.objects.filter(id__in=by_id):
+        if neighbour.attempt == by_id[neighbour.id].attempt:
+            claims.give_back(neighbour, now=now, reason="a job of the same message had to be ended by force")
+    logger.error("Ending worker process %s: job %s %s", os.getpid(), job.id, why)
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _recover_connection(error: BaseException) -> None:
+    """A query that was cut short by a signal may leave the connection unusable: take a new one."""
+    if isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
+        connection.close()
+
+
+def _as_cause(error: BaseException) -> BaseException:
+    if isinstance(error, WeirError):
+        return Discard(str(error))  # a kind that is gone, parameters that no longer fit: trying again cannot help
+    return error
+
+
+def _describe(error: BaseException, context: AttemptContext) -> outcomes.Failure:
+    words = str(error).strip()
+    if isinstance(error, MemoryError):
+        words = "it ran out of memory" + (f": {words}" if words else "")
+    elif isinstance(error, SystemExit):
+        words = f"it called sys.exit({error.code!r}); a handler returns or raises instead"
+    elif isinstance(error, TimedOut):
+        words = f"its time was up: it may take {context.timeout_seconds:g} s"
+    name = type(error).__name__
+    told = isinstance(error, (Verdict, WeirError))
+    lines = "" if told else _handler_traceback(error)
+    return outcomes.Failure(
+        scrub(words or name, context.secrets)[:ERROR_LENGTH], name, scrub(lines, context.secrets)[-TRACEBACK_LENGTH:]
+    )
+
+
+def _handler_traceback(error: BaseException) -> str:
+    """The traceback from the handler on: our own frames above it say nothing to its author."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename in {__file__}:
+        frames = frames.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    except MemoryError:
+        return ""

@@ -1,0 +1,82 @@
+"""Outcomes: how an attempt is settled. Each is one guarded move, with the attempt's end in the same transaction.
+
+A settlement that is refused (the job was rescued, cancelled or settled meanwhile) changes nothing and is recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from jobs_app.core import claims, events, transitions
+from jobs_app.lifecycle import EventName, Outcome, State
+from jobs_app.models import Job
+from jobs_app.policies import Backoff, decide
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, ready to be stored: bounded, and without secrets."""
+
+    error: str
+    error_type: str = ""
+    traceback: str = ""
+
+
+def succeed(job: Job, result: Any, result_bytes: int, *, now: datetime) -> bool:
+    """Settle as succeeded. ``result`` is JSON-ready, or None when it is kept as an artifact."""
+    with transaction.atomic():
+        moved = transitions.move(
+            job.id, State.RUNNING, State.SUCCEEDED, attempt=job.attempt, now=now, event=EventName.SUCCEEDED,
+            result=result, result_bytes=result_bytes, progress=1.0, error="", error_type="",
+        )  # fmt: skip
+        if moved:
+            claims.end_attempt(job, Outcome.SUCCEEDED, now=now)
+    return moved or _refused(job, "succeeded", now)
+
+
+def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, now: datetime) -> bool:
+    """Settle an attempt that raised ``cause``, as the policy decides: failed, or due again later."""
+    decision = decide(policy, cause, attempt=job.failures + 1, max_attempts=job.max_attempts, now=now)
+    changes: dict[str, Any] = {"failures": job.failures + decision.uses_attempt}
+    if decision.due_at is not None:
+        changes["due_at"] = decision.due_at
+    if decision.outcome is Outcome.FAILED:
+        changes.update(error=failure.error, error_type=failure.error_type)
+    retrying = decision.state is State.RETRYING
+    with transaction.atomic():
+        moved = transitions.move(
+            job.id, State.RUNNING, decision.state, attempt=job.attempt, now=now,
+            event=EventName.RETRY_PLANNED if retrying else EventName.FAILED, reason=failure.error, **changes,
+        )  # fmt: skip
+        if moved:
+            claims.end_attempt(
+                job, decision.outcome, now=now,
+                error=failure.error, error_type=failure.error_type, traceback=failure.traceback,
+            )  # fmt: skip
+    return moved or _refused(job, str(decision.state), now)
+
+
+def cancel(job: Job, *, now: datetime, reason: str) -> bool:
+    """Settle a running job as cancelled."""
+    with transaction.atomic():
+        moved = transitions.move(
+            job.id, State.RUNNING, State.CANCELLED, attempt=job.attempt, now=now,
+            event=EventName.CANCELLED, reason=reason,
+        )  # fmt: skip
+        if moved:
+            claims.end_attempt(job, Outcome.CANCELLED, now=now, error=reason)
+    return moved or _refused(job, "cancelled", now)
+
+
+def _refused(job: Job, wanted: str, now: datetime) -> bool:
+    row = Job.objects.filter(id=job.id).only("state", "attempt").first()
+    if row is not None:
+        events.record(
+            job.id, EventName.LATE_WRITE_REFUSED, attempt=job.attempt, now=now, source=row.status, target=row.status,
+            reason=f"attempt {job.attempt} reported '{wanted}' when the job was {row.state} at attempt {row.attempt}",
+        )  # fmt: skip
+    return False

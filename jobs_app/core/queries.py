@@ -1,0 +1,43 @@
+"""Reading and binding helpers shared by the rooms above: locks that fit the database, and parameters of raw SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import connection, models
+
+M = TypeVar("M", bound=models.Model)
+
+
+def locked(rows: models.QuerySet[M], *, skip_locked: bool = False) -> models.QuerySet[M]:
+    """``SELECT … FOR UPDATE`` where the database has row locks; SQLite's IMMEDIATE transaction is one lock for all."""
+    if connection.features.has_select_for_update:
+        return rows.select_for_update(skip_locked=skip_locked, of=("self",))
+    return rows
+
+
+def bind_ids(ids: Iterable[UUID]) -> Any:
+    """Ids as the raw statements take them: an array, or JSON text of SQLite's 32-digit form."""
+    listed = list(ids)
+    return listed if connection.vendor == "postgresql" else json.dumps([each.hex for each in listed])
+
+
+def bind_held(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
+    """``(id, attempt)`` pairs as the heartbeat statement takes them."""
+    if connection.vendor == "postgresql":
+        return {"ids": [each for each, _ in held], "attempts": [attempt for _, attempt in held]}
+    return {"held": json.dumps([[each.hex, attempt] for each, attempt in held])}
+
+
+def bind_time(moment: datetime) -> Any:
+    """A time as the raw statements take it; SQLite stores UTC text."""
+    return connection.ops.adapt_datetimefield_value(moment.astimezone(UTC))
+
+
+def read_id(value: Any) -> UUID:
+    """An id as a raw statement returns it."""
+    return value if isinstance(value, UUID) else UUID(value)

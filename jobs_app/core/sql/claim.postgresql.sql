@@ -1,0 +1,15 @@
+-- Take every job of one message that is still queued. A second delivery finds nothing.
+-- Rows are locked in the order of their ids, so that two claims of overlapping messages cannot deadlock.
+WITH mine AS (
+    SELECT id FROM jobs_app_job
+    WHERE id = ANY(%(ids)s::uuid[]) AND state = 'queued' AND (expires_at IS NULL OR expires_at > %(now)s)
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs_app_job AS job
+SET state = 'running', attempt = attempt + 1, holder = %(holder)s,
+    lease_until = %(lease_until)s, deadline_at = %(now)s + hard_timeout,
+    started_at = coalesce(started_at, %(now)s), progress = 0, progress_message = ''
+FROM mine
+WHERE job.id = mine.id
+RETURNING job.id

@@ -1,0 +1,196 @@
+"""Submission: the one way in, for API, page, admin, command line, Python and schedules alike.
+
+validate → admission → INSERT, in the caller's transaction if there is one; the message follows after the commit, from
+a background thread. A submission that is refused writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json, to_jsonable_python
+
+from jobs_app import registry
+from jobs_app.core import admission, artifacts, sealing, transitions, transport
+from jobs_app.core.clock import database_now
+from jobs_app.errors import FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest
+from jobs_app.lifecycle import State, Via
+from jobs_app.models import Job, JobInput
+from jobs_app.models.guard import writing
+from jobs_app.parameters import ARTIFACTS, MENTIONED, reveal
+from jobs_app.registry import Kind
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+KEY_LENGTH = 255
+ATTEMPTS_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be said of a job beside its kind and parameters.
+
+    queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
+    expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
+    """
+
+    queue: str | None = None
+    priority: int = 0
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    max_attempts: int | None = None
+    idempotency_key: str | None = None
+    rerun_of: UUID | None = None
+    via: Via = Via.PYTHON
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job, and whether an earlier submission with the same idempotency key had made it."""
+
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Parameters that fit their kind, in the forms the ledger keeps."""
+
+    shown: dict[str, Any]
+    sealed: bytes | None
+    digest: str
+    inputs: frozenset[UUID]
+
+
+def submit(kind: str, parameters: Mapping[str, Any], *, owner: User | None = None, **options: Any) -> Job:
+    """Submit a job from Python; see ``accept`` for what is raised. Returns its row at once.
+
+    Inside ``transaction.atomic()`` the job commits, or vanishes, with the caller's data.
+    """
+    return accept(kind, parameters, owner=owner, options=Options(**options), now=database_now()).job
+
+
+def accept(
+    kind: str, parameters: Mapping[str, Any], *, owner: User | None, options: Options, now: datetime
+) -> Accepted:
+    """Accept a job, or give back the one that the same idempotency key made before.
+
+    Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge,
+    IdempotencyConflict (the key was used with another kind or other parameters).
+    """
+    definition = registry.get(kind)
+    _check_options(options, now)
+    admission.check_queue(options.queue or definition.queue)
+    checked = check(definition, parameters, owner)
+    earlier = _earlier(owner, options.idempotency_key, checked.digest)
+    if earlier is not None:
+        return Accepted(earlier, replayed=True)
+    job = _row(definition, checked, owner, options, now)
+    try:
+        with transaction.atomic():
+            transitions.create(job, now=now, actor=owner)
+            if checked.inputs:
+                with writing():
+                    JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
+            transaction.on_commit(lambda: transport.publisher.nudge(job.queue), robust=True)
+    except IntegrityError:
+        # Another request with the same key was first by a moment: its job is ours too.
+        earlier = _earlier(owner, options.idempotency_key, checked.digest)
+        if earlier is None:
+            raise
+        return Accepted(earlier, replayed=True)
+    return Accepted(job, replayed=False)
+
+
+def check(kind: Kind, parameters: Mapping[str, Any], owner: User | None) -> Checked:
+    """Validate parameters as ``owner`` would submit them, without submitting. Raises as ``accept`` does."""
+    raw = to_jsonable_python(parameters, fallback=str, serialize_unknown=True)
+    admission.check_size(len(to_json(raw)))
+    mentioned: set[UUID] = set()
+    validated(kind, raw, {MENTIONED: mentioned})
+    model = validated(kind, raw, {ARTIFACTS: artifacts.resolve(mentioned, owner) if mentioned else {}})
+    shown = model.model_dump(mode="json")
+    clear = to_jsonable_python(reveal(model.model_dump()), fallback=_artifact_id) if kind.has_secrets else None
+    digest = hashlib.sha256(json.dumps([kind.name, clear or shown], sort_keys=True).encode()).hexdigest()
+    return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned))
+
+
+def validated(kind: Kind, parameters: Any, context: dict[str, Any] | None = None) -> BaseModel:
+    """The parameters as the kind's model. Raises InvalidParameters."""
+    try:
+        return kind.parameters.model_validate(parameters, context=context)
+    except ValidationError as error:
+        raise InvalidParameters(
+            [FieldProblem(tuple(fault["loc"]), _words(fault)) for fault in error.errors(include_url=False)[:50]]
+        ) from None
+
+
+def _words(fault: Any) -> str:
+    if fault["type"] == "missing":
+        return "expected a value, got none"
+    if fault["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    return str(fault["msg"]).replace("Input should be", "expected").replace("Value error, ", "")
+
+
+def _artifact_id(value: Any) -> str:
+    return str(getattr(value, "id", value))
+
+
+def _check_options(options: Options, now: datetime) -> None:
+    if not -100 <= options.priority <= 100:
+        raise InvalidRequest(f"expected a priority from -100 to 100, got {options.priority}")
+    if options.max_attempts is not None and not 1 <= options.max_attempts <= ATTEMPTS_LIMIT:
+        raise InvalidRequest(f"expected max_attempts from 1 to {ATTEMPTS_LIMIT}, got {options.max_attempts}")
+    key = options.idempotency_key
+    if key is not None and not (1 <= len(key) <= KEY_LENGTH and key.isprintable()):
+        raise InvalidRequest(f"expected an idempotency key of 1 to {KEY_LENGTH} printable characters")
+    for name, moment in (("due_at", options.due_at), ("expires_at", options.expires_at)):
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidRequest(f"expected {name} with a time zone, got {moment.isoformat()}")
+    if options.expires_at is not None and options.expires_at <= (options.due_at or now):
+        raise InvalidRequest("expected expires_at after the job is due, got an earlier time")
+
+
+def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:
+    if key is None:
+        return None
+    job = Job.objects.filter(owner=owner, idempotency_key=key).first()
+    if job is not None and job.request_digest != digest:
+        raise IdempotencyConflict(
+            f"expected a new idempotency key for a new request: this one belongs to job {job.id}, "
+            "which has another kind or other parameters"
+        )
+    return job
+
+
+def _row(kind: Kind, checked: Checked, owner: User | None, options: Options, now: datetime) -> Job:
+    due_at = options.due_at or now
+    return Job(
+        kind=kind.name,
+        queue=options.queue or kind.queue,
+        state=State.SCHEDULED if due_at > now else State.QUEUED,
+        priority=options.priority,
+        owner=owner,
+        via=options.via,
+        parameters=checked.shown,
+        sealed=checked.sealed,
+        request_digest=checked.digest,
+        idempotency_key=options.idempotency_key,
+        rerun_of_id=options.rerun_of,
+        max_attempts=options.max_attempts or kind.retry.max_attempts,
+        timeout=kind.timeout,
+        hard_timeout=kind.hard_timeout,
+        created_at=now,
+        due_at=due_at,
+        expires_at=options.expires_at,
+    )

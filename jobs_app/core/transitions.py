@@ -1,0 +1,105 @@
+"""The only writer of ``Job.state``.
+
+Every write is guarded by ``(id, state, attempt)`` and acts on the row count; every move leaves an event in the same
+transaction. A caller whose move returns False has lost the job to someone else, and must not act as if it had it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from jobs_app.core import events, queries, sql
+from jobs_app.lifecycle import INITIAL, EventName, State, legal
+from jobs_app.models import Job
+from jobs_app.models.guard import writing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def create(job: Job, *, now: datetime, actor: User | None) -> None:
+    """Insert a new job in its initial state. Raises IntegrityError for a key that is taken."""
+    if job.state not in INITIAL:
+        raise ValueError(f"expected a new job in one of {sorted(INITIAL)}, got {job.state}")
+    with transaction.atomic(), writing():
+        job.save(force_insert=True)
+        events.record(
+            job.id, EventName.SUBMITTED, attempt=0, now=now, source=None, target=job.status, actor=actor, reason=job.via
+        )
+
+
+def move(
+    job_id: UUID,
+    source: State,
+    target: State,
+    *,
+    attempt: int,
+    now: datetime,
+    event: EventName,
+    actor: User | None = None,
+    reason: str = "",
+    **changes: Any,
+) -> bool:
+    """Move one job, if it is still in ``source`` at this attempt; ``changes`` are other columns to set with it.
+
+    Returns whether it moved. Raises ValueError for a move that the lifecycle does not know.
+    """
+    if not legal(source, target):
+        raise ValueError(f"expected a legal move, got {source} to {target}")
+    with transaction.atomic(savepoint=False), writing():
+        moved = Job.objects.filter(id=job_id, state=source, attempt=attempt).update(
+            state=target, **_consequences(target, now), **changes
+        )
+        if moved:
+            events.record(
+                job_id, event, attempt=attempt, now=now, source=source, target=target, actor=actor, reason=reason
+            )
+    return bool(moved)
+
+
+def make_due(ids: Sequence[UUID], source: State, *, now: datetime) -> int:
+    """Move jobs whose time has come from ``source`` (scheduled or retrying) to queued. Returns how many."""
+    with transaction.atomic(), writing():
+        rows = queries.locked(Job.objects.filter(id__in=ids, state=source).only("id", "attempt"), skip_locked=True)
+        found = list(rows)
+        Job.objects.filter(id__in=[job.id for job in found], state=source).update(
+            state=State.QUEUED, **_consequences(State.QUEUED, now)
+        )
+        events.record_many(
+            events.build(job.id, EventName.DUE, attempt=job.attempt, now=now, source=source, target=State.QUEUED)
+            for job in found
+        )
+    return len(found)
+
+
+def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datetime) -> list[UUID]:
+    """Take the still claimable jobs among ``ids`` for one attempt each, in one statement; returns theirs.
+
+    The caller holds a transaction in which it also writes the attempts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.statement("claim"),
+            {
+                "ids": queries.bind_ids(ids),
+                "holder": holder,
+                "now": queries.bind_time(now),
+                "lease_until": queries.bind_time(lease_until),
+            },
+        )
+        return [queries.read_id(row[0]) for row in cursor.fetchall()]
+
+
+def _consequences(target: State, now: datetime) -> dict[str, Any]:
+    """The columns that a state fixes, so that the CHECK constraints hold after any move."""
+    if target is State.RUNNING:
+        raise ValueError("expected claim() for the move to running: it also takes the lease")
+    changes: dict[str, Any] = {"lease_until": None, "deadline_at": None, "holder": "", "dispatched_at": None}
+    if target.final:
+        changes["finished_at"] = now
+    return changes

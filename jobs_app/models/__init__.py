@@ -1,0 +1,9 @@
+"""The ledger's tables: fields, constraints, read properties and filters. Writing is the core's alone (``guard``)."""
+
+from jobs_app.models.artifact import Artifact, JobInput
+from jobs_app.models.attempt import Attempt, Event, LogLine
+from jobs_app.models.job import Job
+from jobs_app.models.queue import Queue
+from jobs_app.models.token import Token
+
+__all__ = ["Artifact", "Attempt", "Event", "Job", "JobInput", "LogLine", "Queue", "Token"]

@@ -1,0 +1,80 @@
+"""The lock on the ledger: rows are written inside ``writing()`` only, which ``jobs_app.core`` alone may enter.
+
+Admin, shell and surfaces read freely; a ``save()`` or ``update()`` of theirs is refused with a sentence that says what
+to call instead. import-linter keeps the import of this module to the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NoReturn, TypeVar
+
+from django.db import models
+
+from jobs_app.errors import LedgerWriteRefused
+
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Allow writes to guarded models in this block, in this thread."""
+    token = _writing.set(True)
+    try:
+        yield
+    finally:
+        _writing.reset(token)
+
+
+def _check(model: type[models.Model], verb: str) -> None:
+    if not _writing.get():
+        _refuse(model, verb)
+
+
+def _refuse(model: type[models.Model], verb: str) -> NoReturn:
+    raise LedgerWriteRefused(
+        f"expected {model.__name__} rows to be changed by jobs_app.core only, got a direct {verb}(); "
+        "call submission.submit, control.cancel or control.rerun instead"
+    )
+
+
+M = TypeVar("M", bound=models.Model)
+
+
+class GuardedQuerySet(models.QuerySet[M]):
+    """A QuerySet whose writing verbs work inside ``writing()`` only."""
+
+    def update(self, **values: Any) -> int:
+        _check(self.model, "update")
+        return super().update(**values)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        _check(self.model, "delete")
+        return super().delete()
+
+    def bulk_create(self, *args: Any, **options: Any) -> list[M]:
+        _check(self.model, "bulk_create")
+        return super().bulk_create(*args, **options)
+
+    def bulk_update(self, *args: Any, **options: Any) -> int:
+        _check(self.model, "bulk_update")
+        return super().bulk_update(*args, **options)
+
+
+class Guarded(models.Model):
+    """The base of the ledger's rows."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Refused outside the core."""
+        _check(type(self), "save")
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Refused outside the core."""
+        _check(type(self), "delete")
+        return super().delete(*args, **options)

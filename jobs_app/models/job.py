@@ -1,0 +1,162 @@
+"""A job: one row, the truth about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from jobs_app import lifecycle
+from jobs_app.lifecycle import FINAL, State, Via
+from jobs_app.models.guard import Guarded, GuardedQuerySet
+from jobs_app.models.identity import new_id
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+SEE_ALL = "jobs_app.see_all_jobs"
+ACT_ON_ALL = "jobs_app.act_on_all_jobs"
+
+
+class JobQuerySet(GuardedQuerySet["Job"]):
+    """Filters over jobs."""
+
+    def visible_to(self, user: User | AnonymousUser | None) -> JobQuerySet:
+        """The jobs this user may see: their own, or all with the permission. None is the system, which sees all."""
+        return self._allowed(user, SEE_ALL)
+
+    def actionable_by(self, user: User | AnonymousUser | None) -> JobQuerySet:
+        """The jobs this user may cancel or run again."""
+        return self._allowed(user, ACT_ON_ALL)
+
+    def _allowed(self, user: User | AnonymousUser | None, permission: str) -> JobQuerySet:
+        if user is None or user.has_perm(permission):
+            return self.all()
+        return self.filter(owner=user) if user.is_authenticated else self.none()
+
+
+class Job(Guarded):
+    """What a user submitted. Durations are in seconds; times are the database's."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=100)
+    queue = models.CharField(max_length=100)
+    state = models.CharField(max_length=12, choices=lifecycle.choices(State))
+    priority = models.SmallIntegerField(default=0, help_text="Higher runs first; -100 to 100.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="jobs", db_index=False
+    )
+    via = models.CharField(max_length=10, choices=lifecycle.choices(Via))
+
+    parameters = models.JSONField(help_text="As validated, secrets starred.")
+    sealed = models.BinaryField(null=True, help_text="The parameters with secrets in clear, encrypted.")
+    request_digest = models.CharField(max_length=64, help_text="SHA-256 of kind and parameters, to tell replays.")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    rerun_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
+
+    attempt = models.PositiveIntegerField(default=0, help_text="Number of the latest claim; 0 before the first.")
+    failures = models.PositiveIntegerField(default=0, help_text="Attempts used up.")
+    kills = models.PositiveIntegerField(default=0, help_text="Attempts that ended with their worker.")
+    max_attempts = models.PositiveIntegerField(default=1)
+    timeout = models.DurationField(default=timedelta(minutes=10))
+    hard_timeout = models.DurationField(default=timedelta(minutes=10, seconds=30))
+
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started by then, it fails.")
+    dispatched_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last published.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="First claim.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    holder = models.CharField(max_length=200, blank=True, help_text="The worker process that claimed it.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(null=True, blank=True, help_text="When the hard timeout of this attempt is up.")
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
+    progress_message = models.CharField(max_length=200, blank=True)
+    result = models.JSONField(null=True, blank=True, help_text="What the handler returned, if small.")
+    result_bytes = models.PositiveBigIntegerField(default=0)
+    error = models.TextField(blank=True, help_text="Why it failed, in words.")
+    error_type = models.CharField(max_length=200, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        permissions = [
+            ("see_all_jobs", "Can see the jobs of every user"),
+            ("act_on_all_jobs", "Can cancel and run again the jobs of every user"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="job_state_known", condition=Q(state__in=list(State))),
+            models.CheckConstraint(
+                name="job_final_iff_finished",
+                condition=Q(state__in=sorted(FINAL), finished_at__isnull=False)
+                | Q(~Q(state__in=sorted(FINAL)), finished_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="job_running_iff_leased",
+                condition=Q(state=State.RUNNING, lease_until__isnull=False, attempt__gte=1)
+                | Q(~Q(state=State.RUNNING), lease_until__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="job_untouched_before_claim",
+                condition=~Q(state__in=[State.BLOCKED, State.SCHEDULED]) | Q(attempt=0, dispatched_at__isnull=True),
+            ),
+            models.CheckConstraint(name="job_priority_range", condition=Q(priority__range=(-100, 100))),
+            models.CheckConstraint(name="job_progress_range", condition=Q(progress__range=(0.0, 1.0))),
+            models.CheckConstraint(name="job_attempts_allowed", condition=Q(max_attempts__gte=1)),
+            # A key names one job of its owner; the system's own keys (no owner) have a constraint of their own,
+            # since NULLs are distinct in a unique index.
+            models.UniqueConstraint(
+                name="job_idempotency_key",
+                fields=["owner", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False, owner__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="job_idempotency_key_system",
+                fields=["idempotency_key"],
+                condition=Q(idempotency_key__isnull=False, owner__isnull=True),
+            ),
+        ]
+        indexes = [
+            # dispatch.refill: the next due jobs of a queue that have no message yet, in order.
+            models.Index(
+                F("queue"), F("priority").desc(), F("due_at"), F("id"),
+                name="job_to_dispatch", condition=Q(state=State.QUEUED, dispatched_at__isnull=True),
+            ),
+            # dispatch.refill and dispatch.find_lost: how many of a queue are on the broker, the oldest first.
+            models.Index(
+                fields=["queue", "dispatched_at"], name="job_on_broker",
+                condition=Q(state=State.QUEUED, dispatched_at__isnull=False),
+            ),
+            # dispatch.promote: scheduled and retrying jobs whose time has come.
+            models.Index(
+                fields=["due_at"], name="job_coming_due", condition=Q(state__in=[State.RETRYING, State.SCHEDULED])
+            ),
+            # rescue.expired_leases.
+            models.Index(fields=["lease_until"], name="job_leases", condition=Q(state=State.RUNNING)),
+            # rescue.expire_waiting.
+            models.Index(
+                fields=["expires_at"], name="job_expiring", condition=Q(state=State.QUEUED, expires_at__isnull=False)
+            ),
+            # reads.job_page: one owner's jobs, newest first (the id is in order of time).
+            models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def status(self) -> State:
+        """The state as the enum, with its meaning."""
+        return State(self.state)
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has ended."""
+        return self.status.final

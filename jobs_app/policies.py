@@ -1,0 +1,107 @@
+"""What follows when an attempt ends: retry policies and the decision, as pure functions of their arguments."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from jobs_app.lifecycle import Outcome, State
+
+
+class Verdict(Exception):
+    """What a handler itself says about how its attempt ended. Raise it or return it."""
+
+
+class Retry(Verdict):
+    """Try again ``after`` this time; counts as a failed attempt."""
+
+    def __init__(self, after: timedelta, reason: str = "the handler asked for a retry") -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Discard(Verdict):
+    """Fail now, for good, whatever attempts are left."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Snooze(Verdict):
+    """Put the job off for ``after``; uses up no attempt."""
+
+    def __init__(self, after: timedelta, reason: str = "the handler put the job off") -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Exponential backoff with full jitter.
+
+    The wait before attempt n + 1 is uniform in [0, min(maximum, base * factor ** (n - 1))]; see Brooker, "Exponential
+    Backoff And Jitter", AWS Architecture Blog, 2015.
+
+    max_attempts: how often the job is tried in all (default 1: never again).
+    base, maximum: the first and the largest ceiling of the wait.
+    discard: errors for which trying again cannot help; the job fails at once.
+    """
+
+    max_attempts: int = 1
+    base: timedelta = timedelta(seconds=2)
+    factor: float = 2.0
+    maximum: timedelta = timedelta(minutes=10)
+    discard: tuple[type[BaseException], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ValueError(f"expected max_attempts of at least 1, got {self.max_attempts}")
+        if self.base < timedelta(0) or self.maximum < self.base or self.factor < 1:
+            raise ValueError("expected 0 <= base <= maximum and factor >= 1")
+
+    def ceiling(self, attempt: int) -> timedelta:
+        """The longest wait after failed attempt ``attempt`` (from 1)."""
+        # The exponent is bounded so that a large attempt number cannot overflow a float.
+        seconds = self.base.total_seconds() * self.factor ** min(attempt - 1, 64)
+        return min(self.maximum, timedelta(seconds=min(seconds, self.maximum.total_seconds())))
+
+
+NO_RETRY = Backoff()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a job whose attempt ended: its next state, when it is due again, and why."""
+
+    state: State
+    outcome: Outcome
+    reason: str
+    due_at: datetime | None = None
+    uses_attempt: bool = True
+
+
+def decide(
+    policy: Backoff,
+    error: BaseException,
+    *,
+    attempt: int,
+    max_attempts: int,
+    now: datetime,
+    chance: float | None = None,
+) -> Decision:
+    """Decide what follows an attempt that ended with ``error``.
+
+    ``chance`` in [0, 1) places the wait within its ceiling (default: random).
+    """
+    reason = str(error) or type(error).__name__
+    if isinstance(error, Snooze):
+        return Decision(State.RETRYING, Outcome.SNOOZED, reason, now + error.after, uses_attempt=False)
+    if isinstance(error, (Discard, *policy.discard)):
+        return Decision(State.FAILED, Outcome.FAILED, reason)
+    if attempt >= max_attempts:
+        return Decision(State.FAILED, Outcome.FAILED, reason)
+    if isinstance(error, Retry):
+        return Decision(State.RETRYING, Outcome.FAILED, reason, now + error.after)
+    wait = policy.ceiling(attempt) * (random.random() if chance is None else chance)  # noqa: S311 - jitter needs no secrecy
+    return Decision(State.RETRYING, Outcome.FAILED, reason, now + wait)

@@ -1,0 +1,161 @@
+"""Reading jobs: lists by pages, one job, and what hangs on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from jobs_app.core import artifacts
+from jobs_app.errors import Conflict, InvalidRequest, NotFound
+from jobs_app.lifecycle import State
+from jobs_app.models import Artifact, Event, Job, LogLine
+from jobs_app.reads.views import ArtifactView, AttemptView, EventView, JobView, LogLineView
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    Reader = User | AnonymousUser | None
+
+PAGE = 50
+PAGE_LIMIT = 200
+LINES = 500
+RESULT_NAME = "result.json"
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs a list shows; an empty field does not filter. ``mine`` leaves out other users' jobs."""
+
+    states: tuple[State, ...] = ()
+    kind: str = ""
+    queue: str = ""
+    owner: str = ""
+    mine: bool = False
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """One page of a list, newest first, and the cursor of the next (None at the end)."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+
+
+def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | None = None, limit: int = PAGE) -> JobPage:
+    """A page of the jobs this user sees. The cursor is the last id seen (keyset), so depth costs nothing.
+
+    Raises InvalidRequest for a bad cursor or a limit outside 1 to 200.
+    """
+    if not 1 <= limit <= PAGE_LIMIT:
+        raise InvalidRequest(f"expected a limit from 1 to {PAGE_LIMIT}, got {limit}")
+    rows = _filtered(Job.objects.visible_to(user), user, wanted or JobFilter()).select_related("owner")
+    if cursor:
+        rows = rows.filter(id__lt=_cursor(cursor))
+    found = list(rows.defer("result", "sealed").order_by("-id")[: limit + 1])
+    more = len(found) > limit
+    return JobPage([JobView.of(job) for job in found[:limit]], str(found[limit - 1].id) if more else None)
+
+
+def job(user: Reader, job_id: UUID) -> JobView:
+    """One job. Raises NotFound."""
+    return JobView.of(_find(user, job_id))
+
+
+def jobs(job_ids: list[UUID]) -> dict[UUID, JobView]:
+    """Several jobs at once, without asking who may see them: for streams whose readers were checked before."""
+    rows = Job.objects.select_related("owner").defer("result", "sealed").filter(id__in=job_ids)
+    return {row.id: JobView.of(row) for row in rows}
+
+
+def attempts(user: Reader, job_id: UUID) -> list[AttemptView]:
+    """The attempts of a job, first to last. Raises NotFound."""
+    return [AttemptView.of(each) for each in _find(user, job_id).attempts.order_by("number")]
+
+
+def log_lines(user: Reader, job_id: UUID, *, after: int = 0, limit: int = LINES) -> list[LogLineView]:
+    """Log lines after the one with id ``after``, in order, at most ``limit`` (1 to 500). Raises NotFound."""
+    if not 1 <= limit <= LINES:
+        raise InvalidRequest(f"expected a limit from 1 to {LINES}, got {limit}")
+    rows = LogLine.objects.filter(job=_find(user, job_id), id__gt=after).order_by("id")[:limit]
+    return [LogLineView.of(line) for line in rows]
+
+
+def timeline(user: Reader, job_id: UUID) -> list[EventView]:
+    """What happened to a job, in order, at most 500 events. Raises NotFound."""
+    rows = Event.objects.filter(job=_find(user, job_id)).select_related("actor").order_by("id")[:LINES]
+    return [EventView.of(event) for event in rows]
+
+
+def result(user: Reader, job_id: UUID) -> Any:
+    """What the handler returned, as JSON. Raises NotFound, and Conflict while there is none."""
+    row = _find(user, job_id)
+    if row.status is not State.SUCCEEDED:
+        raise Conflict(f"expected a job that has succeeded, and this one is {row.state}")
+    if row.result is not None or row.result_bytes <= len(b"null"):
+        return row.result
+    kept = row.artifacts.filter(attempt=row.attempt, name=RESULT_NAME).first()
+    if kept is None:
+        raise NotFound("the result was kept as a file, which has been removed since")
+    return json.loads(artifacts.path_of(kept.id).read_bytes())
+
+
+def artifacts_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
+    """The files a job made, of its latest attempt that made any, by name. Raises NotFound."""
+    rows = list(_outputs(_find(user, job_id)))
+    latest = max((row.attempt for row in rows), default=0)
+    return [ArtifactView.of(row) for row in rows if row.attempt == latest]
+
+
+def inputs_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
+    """The files a job takes. Raises NotFound."""
+    rows = Artifact.objects.filter(uses__job=_find(user, job_id)).order_by("name")
+    return [ArtifactView.of(row) for row in rows]
+
+
+def reruns(user: Reader, job_id: UUID) -> list[JobView]:
+    """The jobs that were made by running this one again, newest first, at most 50. Raises NotFound."""
+    rows = Job.objects.visible_to(user).filter(rerun_of=_find(user, job_id)).select_related("owner").order_by("-id")
+    return [JobView.of(row) for row in rows[:PAGE]]
+
+
+def _find(user: Reader, job_id: UUID) -> Job:
+    row = Job.objects.visible_to(user).select_related("owner").filter(id=job_id).first()
+    if row is None:
+        raise NotFound(f"expected a job of yours, got {job_id}")
+    return row
+
+
+def _outputs(row: Job) -> QuerySet[Artifact]:
+    return row.artifacts.order_by("name")
+
+
+def _filtered(rows: QuerySet[Job], user: Reader, wanted: JobFilter) -> QuerySet[Job]:
+    if wanted.states:
+        rows = rows.filter(state__in=wanted.states)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    if wanted.queue:
+        rows = rows.filter(queue=wanted.queue)
+    if wanted.owner:
+        rows = rows.filter(owner__username=wanted.owner)
+    if wanted.mine and user is not None:
+        rows = rows.filter(owner_id=user.pk)
+    if wanted.created_after is not None:
+        rows = rows.filter(created_at__gte=wanted.created_after)
+    if wanted.created_before is not None:
+        rows = rows.filter(created_at__lt=wanted.created_before)
+    return rows
+
+
+def _cursor(text: str) -> UUID:
+    try:
+        return UUID(text[:64])
+    except ValueError:
+        raise InvalidRequest(f"expected a cursor from an earlier page, got {text[:64]!r}") from None

@@ -1,0 +1,179 @@
+"""The shapes in which rows are shown, the same on every surface. Times are in UTC; durations in seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs_app.lifecycle import State
+from jobs_app.models import Artifact, Attempt, Event, Job, LogLine
+from jobs_app.registry import Kind
+
+
+class View(BaseModel):
+    """The base: read only."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ProgressView(View):
+    """How far a job is: ``fraction`` from 0 to 1."""
+
+    fraction: float
+    message: str
+
+
+class JobView(View):
+    """A job."""
+
+    id: UUID
+    kind: str
+    queue: str
+    state: State
+    meaning: str = Field(description="What the state means, in words.")
+    final: bool
+    priority: int
+    owner: str | None = Field(description="User name; none for the system's own jobs.")
+    via: str
+    parameters: dict[str, Any]
+    progress: ProgressView
+    attempt: int
+    max_attempts: int
+    created_at: datetime
+    due_at: datetime
+    expires_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested: bool
+    result_bytes: int
+    error: str
+    error_type: str
+    rerun_of: UUID | None
+
+    @classmethod
+    def of(cls, job: Job) -> JobView:
+        """From a row, fetched with its owner."""
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            queue=job.queue,
+            state=job.status,
+            meaning=job.status.meaning,
+            final=job.final,
+            priority=job.priority,
+            owner=job.owner.get_username() if job.owner else None,
+            via=job.via,
+            parameters=job.parameters,
+            progress=ProgressView(fraction=job.progress, message=job.progress_message),
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            created_at=job.created_at,
+            due_at=job.due_at,
+            expires_at=job.expires_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            cancel_requested=job.cancel_requested_at is not None,
+            result_bytes=job.result_bytes,
+            error=job.error,
+            error_type=job.error_type,
+            rerun_of=job.rerun_of_id,
+        )
+
+
+class AttemptView(View):
+    """One run of a job."""
+
+    number: int
+    outcome: str
+    holder: str
+    started_at: datetime
+    finished_at: datetime | None
+    error_type: str
+    error: str
+    traceback: str
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> AttemptView:
+        """From a row."""
+        return cls.model_validate(attempt, from_attributes=True)
+
+
+class LogLineView(View):
+    """A line a handler logged; ``id`` is in order, to ask for what came after."""
+
+    id: int
+    attempt: int
+    at: datetime
+    level: str
+    text: str
+
+    @classmethod
+    def of(cls, line: LogLine) -> LogLineView:
+        """From a row."""
+        return cls.model_validate(line, from_attributes=True)
+
+
+class EventView(View):
+    """A move of the job, or something else worth knowing."""
+
+    id: int
+    attempt: int
+    at: datetime
+    name: str
+    source: str
+    target: str
+    actor: str | None
+    reason: str
+
+    @classmethod
+    def of(cls, event: Event) -> EventView:
+        """From a row, fetched with its actor."""
+        actor = event.actor.get_username() if event.actor else None
+        return cls(
+            id=event.id, attempt=event.attempt, at=event.at, name=event.name, source=event.source,
+            target=event.target, actor=actor, reason=event.reason,
+        )  # fmt: skip
+
+
+class ArtifactView(View):
+    """A file: uploaded, or made by a job. ``size`` in bytes, ``sha256`` in hexadecimal."""
+
+    id: UUID
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    created_at: datetime
+    job: UUID | None
+    attempt: int
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> ArtifactView:
+        """From a row."""
+        return cls(
+            id=artifact.id, name=artifact.name, content_type=artifact.content_type, size=artifact.size,
+            sha256=artifact.sha256, created_at=artifact.created_at, job=artifact.job_id, attempt=artifact.attempt,
+        )  # fmt: skip
+
+
+class KindView(View):
+    """A kind: what it does and takes. ``parameters`` is JSON Schema (2020-12)."""
+
+    name: str
+    summary: str
+    description: str
+    queue: str
+    timeout: float
+    max_attempts: int
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, kind: Kind) -> KindView:
+        """From the registry."""
+        return cls(
+            name=kind.name, summary=kind.summary, description=kind.description, queue=kind.queue,
+            timeout=kind.timeout.total_seconds(), max_attempts=kind.retry.max_attempts, parameters=kind.schema,
+        )  # fmt: skip

@@ -1,0 +1,29 @@
+"""The names that cross the broker. The core sends by these names; ``tasks`` registers functions under them.
+
+A job's message bears its kind's own name, as a label for Flower; which handler runs is decided by the ledger row.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+SYSTEM_QUEUE = "system"
+"""The queue of upkeep; no job is ever put on it."""
+
+REFILL = "weir.upkeep.refill"
+RESCUE = "weir.upkeep.rescue"
+LOST_CHILD = "weir.upkeep.lost_child"
+SUBMIT = "weir.schedule.submit"
+
+UPKEEP = (REFILL, RESCUE, LOST_CHILD, SUBMIT)
+
+
+def ids_of(listed: object) -> list[UUID]:
+    """The job ids in a message; anything else in it (it may be forged) is dropped."""
+    found = []
+    for each in listed if isinstance(listed, list) else []:
+        try:
+            found.append(UUID(each))
+        except (ValueError, TypeError, AttributeError):
+            continue
+    return found

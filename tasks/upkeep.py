@@ -1,0 +1,50 @@
+"""Upkeep: small Celery tasks on the system queue, sent by beat. Each is one call; missing a tick harms nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+
+from jobs_app import wire
+from jobs_app.core import clock, dispatch, rescue, scheduling
+from jobs_app.errors import BrokerAway
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name=wire.REFILL, ignore_result=True)
+def refill() -> int:
+    """Queue what has come due, send lost messages again, and fill every window."""
+    now = clock.database_now()
+    dispatch.promote(now=now)
+    sent = 0
+    for queue in dispatch.queue_names():
+        try:
+            dispatch.find_lost(queue, now=now)
+            sent += dispatch.refill(queue, now=now)
+        except BrokerAway as error:
+            logger.warning("Queue %s was not refilled: %s", queue, error)
+    return sent
+
+
+@shared_task(name=wire.RESCUE, ignore_result=True)
+def rescue_lost() -> int:
+    """Rescue jobs whose worker is gone, and end those that waited past their expiry."""
+    now = clock.database_now()
+    return rescue.expired_leases(now=now) + rescue.expire_waiting(now=now)
+
+
+@shared_task(name=wire.LOST_CHILD, ignore_result=True)
+def lost_child(ids: list[str], message: str, reason: str) -> int:
+    """Rescue what a dead worker process held; told by its parent."""
+    return rescue.lost_child(wire.ids_of(ids), message, now=clock.database_now(), reason=reason[:500])
+
+
+@shared_task(name=wire.SUBMIT, ignore_result=True)
+def submit(schedule: str, kind: str, parameters: dict[str, Any]) -> str:
+    """One tick of a schedule: submit its job, due now (to the minute, so that a tick sent twice is one job)."""
+    now = clock.database_now()
+    due_at = now.replace(second=0, microsecond=0)
+    return str(scheduling.tick(schedule, kind, parameters, due_at=due_at, now=now).id)
