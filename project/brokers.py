@@ -37,7 +37,9 @@ def celery_settings(configuration: Configuration) -> dict[str, Any]:
         "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
         "CELERY_BROKER_CONNECTION_MAX_RETRIES": None,
         "CELERY_BROKER_CHANNEL_ERROR_RETRY": True,
-        "CELERY_BROKER_POOL_LIMIT": 2,
+        # A bound on sockets, not a stock of them. Flower asks eight questions at once, two connections each: with
+        # fewer than 17 its threads wait for one another for ever.
+        "CELERY_BROKER_POOL_LIMIT": 20,
         "CELERY_BROKER_HEARTBEAT": 20,
         "CELERY_TASK_SERIALIZER": "json",
         "CELERY_ACCEPT_CONTENT": ["json"],

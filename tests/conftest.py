@@ -1,0 +1,86 @@
+"""Fixtures of every test: three standing users, a clock, real workers.
+
+alice and bob are users with jobs of their own; carol is an operator who sees and acts on all jobs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connections
+
+from jobs_app.core import clock, transport
+from tests.support.processes import Workers
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The SQLite ledger of the tests is a file: worker processes and other connections must see it."""
+    settings = connections["default"].settings_dict
+    if settings["ENGINE"].endswith("sqlite3"):
+        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("ledger") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_publisher(django_db_setup: None) -> Iterator[None]:
+    """The background publisher holds a connection; the test database cannot be dropped under it."""
+    yield
+    transport.publisher.stop()
+
+
+@pytest.fixture()
+def alice(db: None) -> User:
+    return User.objects.create_user("alice", password="alice's password")
+
+
+@pytest.fixture()
+def bob(db: None) -> User:
+    return User.objects.create_user("bob", password="bob's password")
+
+
+@pytest.fixture()
+def carol(db: None) -> User:
+    user = User.objects.create_user("carol", password="carol's password", is_staff=True)
+    wanted = ["see_all_jobs", "act_on_all_jobs", "view_job", "view_attempt", "view_artifact", "view_queue", "view_token"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=wanted, content_type__app_label="jobs_app"))
+    return User.objects.get(pk=user.pk)
+
+
+@pytest.fixture()
+def now(db: None) -> datetime:
+    """The database's time; tests add to it instead of waiting."""
+    return clock.database_now()
+
+
+@pytest.fixture()
+def noon() -> datetime:
+    """A fixed time for pure functions."""
+    return datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def worker_environment(django_db_setup: None) -> dict[str, str]:
+    """The environment of a process that is to work on the test database and the test broker."""
+    name = str(connections["default"].settings_dict["NAME"])
+    given = os.environ.get("DATABASE_URL", "")
+    url = given.rsplit("/", 1)[0] + "/" + name if given.startswith("postgres") else f"sqlite:///{name}"
+    return {**os.environ, "DATABASE_URL": url}
+
+
+@pytest.fixture(scope="session")
+def _workers(worker_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    workers = Workers(worker_environment, tmp_path_factory.mktemp("logs"))
+    yield workers
+    workers.stop()
+
+
+@pytest.fixture()
+def workers(transactional_db: None, _workers: Workers) -> Iterator[Workers]:
+    """Real worker processes for jobs and upkeep, and beat; started once a run, the ledger emptied after each test."""
+    _workers.ensure()
+    yield _workers
+    _workers.settle()

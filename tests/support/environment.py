@@ -1,0 +1,46 @@
+"""A pytest plugin that prepares what Django's settings read: it must run before they are loaded (``-p`` in addopts).
+
+It gives the run a data directory, a real broker and, when asked, a real PostgreSQL; all end with the run.
+``WEIR_TEST_DATABASE`` is ``sqlite`` (the default) or ``postgresql``; a given DATABASE_URL wins.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.support import broker
+
+SHORT_TIMES = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "5", "CANCEL_GRACE_SECONDS": "1"}
+
+
+def prepare() -> None:
+    """Fill the environment; nothing that is set already is changed, but for what could reach real data."""
+    directory = Path(tempfile.mkdtemp(prefix="weir-test-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    wanted = os.environ.get("WEIR_TEST_DATABASE", "sqlite")
+    if wanted not in {"sqlite", "postgresql"}:
+        raise SystemExit(f"expected WEIR_TEST_DATABASE to be sqlite or postgresql, got {wanted!r}")
+    os.environ.update(
+        SECRET_KEY="tests-" + "0" * 40,
+        HTTPS="false",
+        DATA_DIR=str(directory),
+        KIND_MODULES="tests.support.kinds_of_every_type" if (Path(__file__).parent / "kinds_of_every_type.py").exists() else "",
+        WEBHOOK_PRIVATE_HOSTS="127.0.0.1",
+        ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
+        LOG_LEVEL="WARNING",
+        **SHORT_TIMES,
+    )
+    # Playwright keeps an event loop in the main thread, in which Django would refuse the ORM.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    os.environ["BROKER_URL"] = broker.start(directory / "broker")
+    if wanted == "postgresql" and "DATABASE_URL" not in os.environ:
+        from tests.support import postgres
+
+        os.environ["DATABASE_URL"] = postgres.start(directory / "postgres")
+
+
+prepare()
