@@ -45,7 +45,7 @@ def report_lost_child(
     """
     if not isinstance(exception, WorkerLostError) or not args:
         return
-    message = [[str(each) for each in wire.ids_of(args[0])], task_id, f"its worker process died ({exception})"]
+    message = [[str(each) for each in wire.ids_of(args[0])], task_id, str(exception)]
     threading.Thread(target=_report, args=(message,), name="weir-report", daemon=True).start()
 
 

@@ -37,9 +37,10 @@ def rescue_lost() -> int:
 
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)
-def lost_child(ids: list[str], message: str, reason: str) -> int:
+def lost_child(ids: list[str], message: str, exit_words: str) -> int:
     """Rescue what a dead worker process held; told by its parent."""
-    return rescue.lost_child(wire.ids_of(ids), message, now=clock.database_now(), reason=reason[:500])
+    reason = rescue.describe_exit(exit_words)
+    return rescue.lost_child(wire.ids_of(ids), message, now=clock.database_now(), reason=reason)
 
 
 @shared_task(name=wire.SUBMIT, ignore_result=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from jobs_app.context import Cancelled, JobContext, Level, TimedOut
+from jobs_app.context import JobContext, Level
 from jobs_app.core import artifacts
 from jobs_app.core.clock import database_now
 from jobs_app.core.liveness import Held
@@ -47,12 +47,7 @@ class AttemptContext(JobContext):
         return self._held.should_stop
 
     def check(self) -> None:
-        if self._held.lost:
-            raise Cancelled("the job was taken over by another worker")
-        if self._held.cancelled_at is not None:
-            raise Cancelled("cancelled on request")
-        if self._held.timed_out:
-            raise TimedOut("its time was up")
+        self._held.check()
 
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
         self.check()

@@ -26,6 +26,7 @@ from jobs_app.core.attempt_context import AttemptContext, scrub
 from jobs_app.core.clock import database_now
 from jobs_app.core.liveness import Held, heart
 from jobs_app.errors import WeirError
+from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.parameters import ARTIFACTS
 from jobs_app.policies import NO_RETRY, Discard, Verdict
@@ -97,7 +98,8 @@ def _run_one(job: Job, held: Held) -> None:
             if not _settle_success(job, held, value) and kind.atomic:
                 raise _Refused
     except _Refused:
-        logger.warning("Job %s was taken over; the effects of attempt %s were rolled back", job.id, job.attempt)
+        # The record that succeed() made of the refusal was rolled back with the effects.
+        outcomes.record_refusal(job, State.SUCCEEDED, now=database_now())
     except Cancelled as stop:
         _settle_stopped(job, held, str(stop))
     except BaseException as error:  # MemoryError or SystemExit of a handler must not end the worker
@@ -151,26 +153,22 @@ def _alarm(held: Held) -> Iterator[None]:
         yield
         return
 
-    def ring(_number: int, _frame: object) -> None:
-        _raise_stop(held)
+    armed = True
 
-    earlier = signal.signal(signal.SIGALRM, ring)
+    def ring(_number: int, _frame: object) -> None:
+        if armed:
+            held.check()
+
+    signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(held.soft_at - time.monotonic(), 0.001))
     try:
         yield
     finally:
+        armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, earlier)
-
-
-def _raise_stop(held: Held) -> None:
-    """Raise what the handler is to be told, if anything."""
-    if held.lost:
-        raise Cancelled("the job was taken over by another worker")
-    if held.cancelled_at is not None:
-        raise Cancelled("cancelled on request")
-    if held.timed_out:
-        raise TimedOut("its time was up")
+        # Ignored, not restored: an interrupt that comes a moment late must neither end the process nor raise in the
+        # settlement.
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
 def _end_by_force(job: Job, held: Held, why: str) -> None:

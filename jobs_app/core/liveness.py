@@ -19,6 +19,7 @@ from uuid import UUID
 from django.db import DatabaseError, close_old_connections, connection
 
 from jobs_app import conf
+from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import queries, sql
 from jobs_app.core.clock import database_now
 from jobs_app.lifecycle import State
@@ -65,6 +66,15 @@ class Held:
     def timed_out(self) -> bool:
         """Whether the soft timeout is up."""
         return self.started and time.monotonic() >= self.soft_at
+
+    def check(self) -> None:
+        """Raise what the handler is to be told, if anything."""
+        if self.lost:
+            raise Cancelled("the job was taken over by another worker")
+        if self.cancelled_at is not None:
+            raise Cancelled("cancelled on request")
+        if self.timed_out:
+            raise TimedOut("its time was up")
 
     def log(self, text: str, level: str, now: datetime) -> None:
         """Queue a log line, within bounds."""

@@ -35,7 +35,7 @@ def succeed(job: Job, result: Any, result_bytes: int, *, now: datetime) -> bool:
         )  # fmt: skip
         if moved:
             claims.end_attempt(job, Outcome.SUCCEEDED, now=now)
-    return moved or _refused(job, "succeeded", now)
+    return moved or record_refusal(job, State.SUCCEEDED, now=now)
 
 
 def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, now: datetime) -> bool:
@@ -57,7 +57,7 @@ def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, n
                 job, decision.outcome, now=now,
                 error=failure.error, error_type=failure.error_type, traceback=failure.traceback,
             )  # fmt: skip
-    return moved or _refused(job, str(decision.state), now)
+    return moved or record_refusal(job, decision.state, now=now)
 
 
 def cancel(job: Job, *, now: datetime, reason: str) -> bool:
@@ -69,10 +69,11 @@ def cancel(job: Job, *, now: datetime, reason: str) -> bool:
         )  # fmt: skip
         if moved:
             claims.end_attempt(job, Outcome.CANCELLED, now=now, error=reason)
-    return moved or _refused(job, "cancelled", now)
+    return moved or record_refusal(job, State.CANCELLED, now=now)
 
 
-def _refused(job: Job, wanted: str, now: datetime) -> bool:
+def record_refusal(job: Job, wanted: State, *, now: datetime) -> bool:
+    """Record that an attempt reported too late; returns False, the verdict of the write that was refused."""
     row = Job.objects.filter(id=job.id).only("state", "attempt").first()
     if row is not None:
         events.record(

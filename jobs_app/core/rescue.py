@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,16 @@ def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str)
     """Rescue what a dead worker process held of one message. ``message`` is the message's id, a part of the holder."""
     rows = Job.objects.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT], state=State.RUNNING, holder__endswith=message)
     return sum(_rescue(job, reason, now) for job in rows)
+
+
+def describe_exit(words: str) -> str:
+    """How a worker process died, as people say it; ``words`` are Celery's."""
+    killed = re.search(r"signal (\d+) \((SIG\w+)\)", words)
+    if killed:
+        hint = ", as the system does when memory runs out" if killed[2] == "SIGKILL" else ""
+        return f"its worker process was killed by signal {killed[1]} ({killed[2]}{hint})"
+    exited = re.search(r"exitcode (-?\d+)", words)
+    return f"its worker process exited with code {exited[1]}" if exited else "its worker process died"
 
 
 def expire_waiting(*, now: datetime) -> int:
