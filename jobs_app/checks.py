@@ -35,7 +35,7 @@ def data_directory(**_: Any) -> list[checks.CheckMessage]:
     """weir.E002: the data directory cannot be written to."""
     directory = conf.current().data_dir
     nearest = next(path for path in (directory, *directory.resolve().parents) if path.exists())
-    if os.access(nearest, os.W_OK):
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
         return []
     return [
         checks.Error(

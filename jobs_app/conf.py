@@ -9,14 +9,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # unknown; a path outside of the zones; a folder of them
+        raise ValueError("expected an IANA name such as Europe/Berlin") from None
+    return name
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -37,7 +46,9 @@ class Configuration(BaseModel):
     data_dir: Path = Field(Path("var"), description="Directory of artifacts and of the default SQLite ledger.")
     database_url: str = Field("", description="The ledger: postgres://… or sqlite:///path; default SQLite in DATA_DIR.")
     broker_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss://, amqp://, amqps:// or sqs://.")
-    time_zone: str = Field("UTC", description="The time zone of pages and schedules, an IANA name.")
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description="The time zone of pages and schedules, an IANA name."
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     stream_url: str = Field("", description="Public base URL of the live stream process; empty: the site's own origin.")
     flower_url: str = Field("", description="Where staff reach Flower; empty hides the link.")
@@ -70,6 +81,9 @@ class Configuration(BaseModel):
             )
         if "system" in self.queues or not self.queues:
             raise ValueError("expected QUEUES with at least one name, and none of them 'system' (upkeep's own)")
+        if self.database_url and urlsplit(self.database_url).scheme not in {"postgres", "postgresql", "sqlite"}:
+            scheme = urlsplit(self.database_url).scheme
+            raise ValueError(f"expected DATABASE_URL to begin with postgres:// or sqlite:///, got {scheme!r}")
         if self.broker_scheme not in {"redis", "rediss", "sentinel", "amqp", "amqps", "sqs"}:
             raise ValueError(
                 f"expected BROKER_URL to begin with redis://, amqp:// or sqs://, got {self.broker_scheme!r}"

@@ -89,7 +89,7 @@ class DetachedContext(JobContext):
             raise Cancelled("cancelled")
 
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
-        target = self.workspace / f"artifact-{len(self.artifacts)}"
+        target = Path(tempfile.mkdtemp(dir=self.workspace)) / "artifact"
         if isinstance(source, bytes):
             target.write_bytes(source)
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, ValidationInfo
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -89,10 +89,14 @@ MASK = "**********"
 
 
 def reveal(value: Any) -> Any:
-    """A copy of a JSON-ready ``model_dump(mode="python")`` tree with secrets in clear, for sealing."""
+    """A copy of a tree of parameters with secrets in clear and artifacts as their ids: to be validated, or sealed."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, dict):
+    if isinstance(value, Artifact):
+        return str(value.id)
+    if isinstance(value, Mapping):
         return {key: reveal(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [reveal(item) for item in value]

@@ -8,17 +8,20 @@ from datetime import datetime, timedelta
 
 from jobs_app.lifecycle import Outcome, State
 
+LONGEST = timedelta(days=366)
+"""No job waits longer for its next attempt."""
+
 
 class Verdict(Exception):
     """What a handler itself says about how its attempt ended. Raise it or return it."""
 
 
 class Retry(Verdict):
-    """Try again ``after`` this time; counts as a failed attempt."""
+    """Try again ``after`` this time (at most 366 days); counts as a failed attempt."""
 
     def __init__(self, after: timedelta, reason: str = "the handler asked for a retry") -> None:
         super().__init__(reason)
-        self.after = after
+        self.after = _bounded(after)
 
 
 class Discard(Verdict):
@@ -29,11 +32,17 @@ class Discard(Verdict):
 
 
 class Snooze(Verdict):
-    """Put the job off for ``after``; uses up no attempt."""
+    """Put the job off for ``after`` (at most 366 days); uses up no attempt."""
 
     def __init__(self, after: timedelta, reason: str = "the handler put the job off") -> None:
         super().__init__(reason)
-        self.after = after
+        self.after = _bounded(after)
+
+
+def _bounded(after: timedelta) -> timedelta:
+    if not timedelta(0) <= after <= LONGEST:
+        raise ValueError(f"expected a wait of 0 to {LONGEST.days} days, got {after}")
+    return after
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,14 @@ class Backoff:
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
             raise ValueError(f"expected max_attempts of at least 1, got {self.max_attempts}")
-        if self.base < timedelta(0) or self.maximum < self.base or self.factor < 1:
-            raise ValueError("expected 0 <= base <= maximum and factor >= 1")
+        if not (timedelta(0) <= self.base <= self.maximum <= LONGEST and 1 <= self.factor <= 1000):
+            raise ValueError(
+                f"expected 0 <= base <= maximum <= {LONGEST.days} days and 1 <= factor <= 1000, got {self}"
+            )
 
     def ceiling(self, attempt: int) -> timedelta:
         """The longest wait after failed attempt ``attempt`` (from 1)."""
-        # The exponent is bounded so that a large attempt number cannot overflow a float.
+        # The exponent is bounded, as the factor is, so that a large attempt number cannot overflow a float.
         seconds = self.base.total_seconds() * self.factor ** min(attempt - 1, 64)
         return min(self.maximum, timedelta(seconds=min(seconds, self.maximum.total_seconds())))
 

@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from jobs_app.context import DetachedContext
@@ -38,6 +38,7 @@ SCALARS = (bool, int, float, str, Decimal, date, datetime, time, timedelta, UUID
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 RESERVED = ("weir.", "celery.")
 CONTEXT = "context"
+NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ def job(
     def declare(function: Callable[P, R]) -> Job[P, R]:
         where = f"{function.__module__}.{function.__qualname__}"
         _check_name(name, where)
+        if any(each(function) for each in NOT_PLAIN):
+            raise BadDeclaration(f"{where}: expected a plain function, got an async one or a generator")
         if timeout <= timedelta(0):
             raise BadDeclaration(f"{where}: expected a timeout above zero, got {timeout}")
         kind = Kind(
@@ -154,14 +157,14 @@ def job(
             parameters=_parameters_of(function, name, where),
             queue=queue,
             timeout=timeout,
-            hard_timeout=hard_timeout or timeout + timedelta(seconds=30),
+            hard_timeout=timeout + timedelta(seconds=30) if hard_timeout is None else hard_timeout,
             retry=retry,
             atomic=atomic,
             schedulable=schedulable,
             takes_context=CONTEXT in inspect.signature(function).parameters,
         )
         if kind.hard_timeout < timeout:
-            raise BadDeclaration(f"{where}: expected hard_timeout of at least timeout ({timeout})")
+            raise BadDeclaration(f"{where}: expected hard_timeout of at least timeout ({timeout}), got {hard_timeout}")
         _register(kind, where)
         return Job(function, kind)
 
@@ -226,7 +229,7 @@ def _parameters_of(function: Callable[..., Any], name: str, where: str) -> type[
         if parameter.name.startswith("_") or hasattr(BaseModel, parameter.name):
             raise BadDeclaration(f"{spot} has a name that pydantic reserves; choose another")
         _check_type(hints[parameter.name], spot)
-        fields[parameter.name] = (hints[parameter.name], _default_of(parameter, spot))
+        fields[parameter.name] = (hints[parameter.name], _default_of(parameter, hints[parameter.name], spot))
     title = "".join(part.title() for part in re.split(r"[._]", name)) + "Parameters"
     try:
         return create_model(title, __config__=ConfigDict(extra="forbid", frozen=True), __module__=where, **fields)
@@ -234,33 +237,42 @@ def _parameters_of(function: Callable[..., Any], name: str, where: str) -> type[
         raise BadDeclaration(f"{where}: pydantic refuses the parameters: {error}") from error
 
 
-def _default_of(parameter: inspect.Parameter, spot: str) -> Any:
-    if parameter.default is parameter.empty:
+def _default_of(parameter: inspect.Parameter, hint: Any, spot: str) -> Any:
+    default = parameter.default
+    if default is parameter.empty:
         return ...
-    if isinstance(parameter.default, (list, dict, set, bytearray)):
+    if isinstance(default, (list, dict, set, bytearray)):
         raise BadDeclaration(f"{spot} has a mutable default; use Field(default_factory=...) in its annotation")
-    return parameter.default
+    if not isinstance(default, FieldInfo):
+        try:
+            TypeAdapter(hint).validate_python(default)
+        except ValidationError as error:
+            fault = error.errors()[0]["msg"].replace("Input should be", "expected")
+            raise BadDeclaration(f"{spot} has a default that does not fit its type: {fault}, got {default!r}") from None
+    return default
 
 
-def _check_type(hint: Any, spot: str) -> None:
+def _check_type(hint: Any, spot: str, inside: tuple[type, ...] = ()) -> None:
     origin = get_origin(hint)
     if origin is Annotated:
         inner, *extras = get_args(hint)
-        _check_type(inner, spot)
+        _check_type(inner, spot, inside)
         if any(isinstance(each, FieldInfo) and isinstance(each.default, (list, dict, set)) for each in extras):
             raise BadDeclaration(f"{spot} has a mutable default; use default_factory")
     elif origin in (typing.Union, types.UnionType):
         arms = [arm for arm in get_args(hint) if arm is not types.NoneType]
         if len(arms) != 1:
             raise BadDeclaration(f"{spot}: expected one type or None, got {hint}; a union cannot be drawn as a field")
-        _check_type(arms[0], spot)
-    elif origin is list:
-        _check_type(get_args(hint)[0], spot)
+        _check_type(arms[0], spot, inside)
+    elif origin is list and get_args(hint):
+        _check_type(get_args(hint)[0], spot, inside)
     elif origin is Literal:
         return
     elif isinstance(hint, type) and issubclass(hint, BaseModel):
+        if hint in inside:
+            raise BadDeclaration(f"{spot}: expected a model that does not hold itself: its form would have no end")
         for field_name, info in hint.model_fields.items():
-            _check_type(info.annotation, f"{spot}.{field_name}")
+            _check_type(info.annotation, f"{spot}.{field_name}", (*inside, hint))
     elif not (isinstance(hint, type) and (hint in SCALARS or issubclass(hint, Enum))):
         raise BadDeclaration(
             f"{spot}: expected str, int, float, bool, Decimal, date, time, datetime, timedelta, UUID, Enum, Literal, "

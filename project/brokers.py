@@ -68,7 +68,7 @@ def celery_settings(configuration: Configuration) -> dict[str, Any]:
         "CELERY_TIMEZONE": configuration.time_zone,
         # Children keep their database connection; tasks.run replaces one that died.
         "CELERY_DB_REUSE_MAX": 1000,
-        "CELERY_BEAT_SCHEDULER": "django_celery_beat.schedulers:DatabaseScheduler",
+        "CELERY_BEAT_SCHEDULER": "tasks.beat:Scheduler",
         "CELERY_BEAT_SCHEDULE": {
             name: {"task": name, "schedule": seconds, "options": {"queue": wire.SYSTEM_QUEUE, "expires": 10}}
             for name, seconds in ((wire.REFILL, 1.0), (wire.RESCUE, 2.0))

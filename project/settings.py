@@ -11,7 +11,7 @@ from typing import Any
 import dj_database_url
 
 from jobs_app import conf
-from project import brokers
+from project import brokers, unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 WEIR = conf.load(os.environ)
@@ -24,6 +24,7 @@ CSRF_TRUSTED_ORIGINS = list(WEIR.csrf_trusted_origins)
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -38,8 +39,10 @@ INSTALLED_APPS = [
     "jobs_app",
 ]
 MIDDLEWARE = [
+    "jobs_app.api.fallback.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "jobs_app.web.security.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -59,7 +62,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"weir": "jobs_app.web.filters"},
         },
     }
 ]
@@ -103,6 +107,10 @@ X_FRAME_OPTIONS = "DENY"
 # Files above this size go to disk while they are uploaded; whole JSON bodies are bounded by the API itself.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "jobs_app.forms.uploads.BoundedUpload",
+]
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = WEIR.time_zone
@@ -127,4 +135,5 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": WEIR.log_level},
 }
 
+UNFOLD = unfold.settings(WEIR)
 globals().update(brokers.celery_settings(WEIR))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
+
+from jobs_app.api.routes import api
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -14,5 +16,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("api/", api.urls),
     path("admin/", admin.site.urls),
+    path("", include("jobs_app.web.urls")),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +36,9 @@ class AttemptContext(JobContext):
 
     def progress(self, done: float, total: float = 1.0, message: str = "") -> None:
         self.check()
-        fraction = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
-        self._held.progress = (fraction, scrub(message, self.secrets)[:200])
+        fraction = done / total if total > 0 else 0.0
+        bounded = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
+        self._held.progress = (bounded, scrub(message, self.secrets)[:200])
 
     def log(self, message: str, level: Level = "info") -> None:
         # The worker's own clock: a line's time is for reading, no decision rests on it.
@@ -58,14 +60,15 @@ class AttemptContext(JobContext):
 
     def hide_secrets_of(self, model: BaseModel) -> None:
         """Star out this job's secrets in everything it reports from now on."""
-        self.secrets = tuple(_secrets_in(model))
+        # The longest first: one that begins like another would leave the other's end to be read.
+        self.secrets = tuple(sorted(_secrets_in(model), key=len, reverse=True))
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with each secret starred out, and without NUL characters, which PostgreSQL refuses."""
+    """``text`` with each secret starred out, and without what a database refuses: NUL, halves of surrogate pairs."""
     for each in secrets:
         text = text.replace(each, MASK)
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _secrets_in(value: Any) -> Iterable[str]:

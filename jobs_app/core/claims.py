@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import conf
-from jobs_app.core import events, transitions
+from jobs_app.core import events, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
 from jobs_app.models.guard import writing
@@ -41,14 +41,21 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
 
 
 def give_back(job: Job, *, now: datetime, reason: str) -> bool:
-    """Queue a claimed job again that was never started; it uses up no attempt. Returns whether it was still ours."""
+    """Queue a claimed job again that was never started; it uses up no attempt. Returns whether it was still ours.
+
+    One that is to be cancelled ends here.
+    """
     with transaction.atomic():
-        moved = transitions.move(
-            job.id, State.RUNNING, State.QUEUED, attempt=job.attempt, now=now, event=EventName.RESCUED, reason=reason
-        )
-        if moved:
-            end_attempt(job, Outcome.LOST, now=now, error=reason)
-    return moved
+        row = queries.running(job.id, job.attempt)
+        if row is None:
+            return False
+        cancelled = row.cancel_requested_at is not None
+        transitions.move(
+            job.id, State.RUNNING, State.CANCELLED if cancelled else State.QUEUED, attempt=job.attempt, now=now,
+            event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason,
+        )  # fmt: skip
+        end_attempt(job, Outcome.CANCELLED if cancelled else Outcome.LOST, now=now, error=reason)
+    return True
 
 
 def end_attempt(

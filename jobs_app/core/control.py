@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -52,10 +53,13 @@ def rerun(
 ) -> submission.Accepted:
     """Submit a new job like this one, linked to it; ``changes`` replace single parameters. The old one stays as it is.
 
+    A mask in ``changes``, however deep, where the old job shows a mask too, means the old secret.
+
     Raises NotFound, and what ``submission.accept`` raises.
     """
     job = _find(job_id, actor)
-    parameters = {**original_parameters(job), **dict(changes or {})}
+    original = original_parameters(job)
+    parameters = {**original, **_unmasked(dict(changes or {}), job.parameters, original)}
     options = submission.Options(
         queue=job.queue if registry.get(job.kind).queue != job.queue else None,
         priority=job.priority,
@@ -71,6 +75,18 @@ def original_parameters(job: Job) -> dict[str, Any]:
     """The parameters as submitted, secrets in clear: for the core alone, never for a surface."""
     parameters: dict[str, Any] = sealing.unseal(job.sealed) if job.sealed else job.parameters
     return parameters
+
+
+def _unmasked(changed: Any, shown: Any, original: Any) -> Any:
+    """``changed`` with the secrets of ``original`` in place of masks that ``shown`` has at the same spot."""
+    if changed == MASK and shown == MASK:
+        return original
+    if isinstance(changed, dict) and isinstance(shown, dict) and isinstance(original, dict):
+        return {name: _unmasked(value, shown.get(name), original.get(name)) for name, value in changed.items()}
+    if isinstance(changed, list) and isinstance(shown, list) and isinstance(original, list):
+        trios = zip_longest(changed, shown[: len(changed)], original[: len(changed)])
+        return [_unmasked(*trio) for trio in trios]
+    return changed
 
 
 def keep_secrets(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,9 @@ def _choose(queue: str, now: datetime) -> list[Job]:
     with transaction.atomic(), writing():
         lane = queries.locked(Queue.objects.filter(name=queue)).first()
         if lane is None:
-            lane, _ = Queue.objects.get_or_create(name=queue)
+            # Made by whoever is first, locked by each in turn: else two first refills would not see each other's.
+            Queue.objects.get_or_create(name=queue)
+            lane = queries.locked(Queue.objects.filter(name=queue)).get()
         if lane.paused_at is not None:
             return []
         on_broker = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).count()

@@ -1,15 +1,26 @@
-"""What a handler returned, as the ledger keeps it."""
+"""JSON as the ledger keeps it: what a job is given, and what its handler returned."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from jobs_app import conf
+from jobs_app.errors import FieldProblem, InvalidParameters
+from jobs_app.parameters import reveal
 from jobs_app.policies import Discard
+
+INTEGER_BITS = 3321
+"""Whole numbers of more than 1,000 digits are refused: Python does not read back those of more than 4,300."""
+
+NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""An escaped NUL in JSON text: after an even number of backslashes. PostgreSQL keeps none."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +39,8 @@ class Encoded:
 def encode(value: Any) -> Encoded:
     """Turn a return value into JSON. Raises Discard, in words, for what cannot be kept."""
     try:
-        text = to_json(value, inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        text = NUL.sub(rb"\1\\ufffd", to_json(value, inf_nan_mode="null"))
+    except (ValueError, RecursionError) as error:
         raise Discard(
             f"expected the handler to return JSON-ready data (numbers, text, lists, dicts, pydantic models), "
             f"got {type(value).__name__}: {str(error)[:300]}"
@@ -41,3 +52,29 @@ def encode(value: Any) -> Encoded:
             "save large output with context.save_artifact() and return a summary"
         )
     return Encoded(text, len(text) <= limits.result_inline_bytes)
+
+
+def as_json(parameters: Any) -> tuple[Any, int]:
+    """Parameters as JSON has them, and their size in bytes. Raises InvalidParameters for what JSON cannot hold."""
+    try:
+        raw = to_jsonable_python(reveal(parameters), fallback=str, serialize_unknown=True)
+        return raw, len(to_json(raw))
+    except (ValueError, RecursionError):
+        words = "expected parameters that JSON can hold: text in Unicode, and lists within lists at most 200 deep"
+        raise InvalidParameters([FieldProblem((), words)]) from None
+
+
+def refusals(value: Any, location: tuple[str | int, ...] = ()) -> Iterator[FieldProblem]:
+    """What a JSON column does not keep although a kind's types allow it, each with the path to it."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from refusals(item, (*location, name))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from refusals(item, (*location, place))
+    elif isinstance(value, str) and "\0" in value:
+        yield FieldProblem(location, "expected text without NUL characters")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield FieldProblem(location, f"expected a finite number, got {value}")
+    elif isinstance(value, int) and value.bit_length() > INTEGER_BITS:
+        yield FieldProblem(location, "expected a number of at most 1,000 digits")

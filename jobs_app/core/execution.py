@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
 
 from jobs_app import registry
 from jobs_app.context import Cancelled, TimedOut
@@ -25,7 +25,7 @@ from jobs_app.core import artifacts, claims, control, dispatch, encoding, livene
 from jobs_app.core.attempt_context import AttemptContext, scrub
 from jobs_app.core.clock import database_now
 from jobs_app.core.liveness import Held, heart
-from jobs_app.errors import WeirError
+from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.parameters import ARTIFACTS
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 TRACEBACK_LENGTH = 20_000
 ERROR_LENGTH = 2_000
 RESULT_NAME = "result.json"
+TYPE_LENGTH = 200
+PASSING = (StorageFull, LedgerAway, BrokerAway)
 
 
 class _Refused(Exception):
@@ -47,12 +49,14 @@ def run(ids: list[UUID], *, holder: str) -> int:
     """Run the jobs of one message that are still to be run; returns how many were. Never raises for a job's fault."""
     jobs = claims.claim(ids, holder=holder, now=database_now())
     held = {job.id: _hold(job) for job in jobs}
-    for job in jobs:
-        try:
+    try:
+        for job in jobs:
             if not held[job.id].lost:
-                _run_one(job, held[job.id])
-        finally:
+                _survive(job, held[job.id])
             heart.release(held[job.id])
+    finally:
+        for each in held.values():
+            heart.release(each)
     for queue in {job.queue for job in jobs}:
         dispatch.nudge(queue)
     return len(jobs)
@@ -81,6 +85,15 @@ def _nothing() -> None:
     """A handler outside the main thread cannot be interrupted; it is asked only."""
 
 
+def _survive(job: Job, held: Held) -> None:
+    """Run one job; if the ledger does not even take its end, the lease runs out and the next job has its turn."""
+    try:
+        _run_one(job, held)
+    except Exception:
+        logger.exception("Job %s attempt %s could not be settled; it will be rescued", job.id, job.attempt)
+        close_old_connections()
+
+
 def _run_one(job: Job, held: Held) -> None:
     """Run one handler and settle. Whatever the handler does short of killing the process ends here."""
     held.soft_at = time.monotonic() + job.timeout.total_seconds()
@@ -101,9 +114,10 @@ def _run_one(job: Job, held: Held) -> None:
         # The record that succeed() made of the refusal was rolled back with the effects.
         outcomes.record_refusal(job, State.SUCCEEDED, now=database_now())
     except Cancelled as stop:
+        _recover_connection(stop, held)
         _settle_stopped(job, held, str(stop))
     except BaseException as error:  # MemoryError or SystemExit of a handler must not end the worker
-        _recover_connection(error)
+        _recover_connection(error, held)
         liveness.flush(held)
         outcomes.fail(job, _describe(error, context), _as_cause(error), policy, now=database_now())
         if isinstance(error, KeyboardInterrupt):
@@ -173,32 +187,41 @@ def _alarm(held: Held) -> Iterator[None]:
 
 def _end_by_force(job: Job, held: Held, why: str) -> None:
     """Settle a job whose handler listens to nothing, give back its neighbours, and end this process."""
-    now = database_now()
-    if why == "cancel":
-        outcomes.cancel(job, now=now, reason="on request; it did not stop by itself, so its process was ended")
-    else:
-        limit = job.hard_timeout.total_seconds()
-        cause = TimedOut(f"it ran for more than {limit:g} s and did not stop by itself, so its process was ended")
-        policy = registry.get(job.kind).retry
-        outcomes.fail(job, outcomes.Failure(str(cause), "TimedOut"), cause, policy, now=now)
-    by_id = {each.job_id: each for each in heart.others(held)}
-    for neighbour in Job.objects.filter(id__in=by_id):
-        if neighbour.attempt == by_id[neighbour.id].attempt:
-            claims.give_back(neighbour, now=now, reason="a job of the same message had to be ended by force")
+    try:
+        _settle_overdue(job, why)
+        by_id = {each.job_id: each for each in heart.others(held)}
+        for neighbour in Job.objects.filter(id__in=by_id):
+            if neighbour.attempt == by_id[neighbour.id].attempt:
+                claims.give_back(
+                    neighbour, now=database_now(), reason="a job of the same message had to be ended by force"
+                )
+    except Exception:
+        logger.exception("Job %s could not be settled before its process is ended; it will be rescued", job.id)
     logger.error("Ending worker process %s: job %s %s", os.getpid(), job.id, why)
     sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _recover_connection(error: BaseException) -> None:
+def _settle_overdue(job: Job, why: str) -> None:
+    now = database_now()
+    if why == "cancel":
+        outcomes.cancel(job, now=now, reason="on request; it did not stop by itself, so its process was ended")
+        return
+    limit = job.hard_timeout.total_seconds()
+    cause = TimedOut(f"it ran for more than {limit:g} s and did not stop by itself, so its process was ended")
+    outcomes.fail(job, outcomes.Failure(str(cause), "TimedOut"), cause, registry.get(job.kind).retry, now=now)
+
+
+def _recover_connection(error: BaseException, held: Held) -> None:
     """A query that was cut short by a signal may leave the connection unusable: take a new one."""
-    if isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
+    if held.interrupted or isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
         connection.close()
 
 
 def _as_cause(error: BaseException) -> BaseException:
-    if isinstance(error, WeirError):
-        return Discard(str(error))  # a kind that is gone, parameters that no longer fit: trying again cannot help
+    """What the retry policy judges: our own errors are for good (a kind that is gone), but for what may pass."""
+    if isinstance(error, WeirError) and not isinstance(error, PASSING):
+        return Discard(str(error))
     return error
 
 
@@ -210,7 +233,7 @@ def _describe(error: BaseException, context: AttemptContext) -> outcomes.Failure
         words = f"it called sys.exit({error.code!r}); a handler returns or raises instead"
     elif isinstance(error, TimedOut):
         words = f"its time was up: it may take {context.timeout_seconds:g} s"
-    name = type(error).__name__
+    name = type(error).__name__[:TYPE_LENGTH]
     told = isinstance(error, (Verdict, WeirError))
     lines = "" if told else _handler_traceback(error)
     return outcomes.Failure(

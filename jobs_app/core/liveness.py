@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, OperationalError, close_old_connections, connection
 
 from jobs_app import conf
 from jobs_app.context import Cancelled, TimedOut
@@ -56,6 +57,9 @@ class Held:
     progress: tuple[float, str] | None = None
     lines: deque[tuple[datetime, str, str]] = field(default_factory=lambda: deque(maxlen=LINES_WAITING))
     lines_written: int = 0
+    lines_dropped: int = 0
+    flushing: threading.Lock = field(default_factory=threading.Lock)
+    """The thread and the handler's own may flush at once."""
 
     @property
     def should_stop(self) -> bool:
@@ -78,8 +82,13 @@ class Held:
 
     def log(self, text: str, level: str, now: datetime) -> None:
         """Queue a log line, within bounds."""
-        if self.lines_written + len(self.lines) < LINES_PER_ATTEMPT:
+        kept = self.lines_written + len(self.lines)
+        if kept < LINES_PER_ATTEMPT:
+            self.lines_dropped += len(self.lines) == LINES_WAITING
             self.lines.append((now, level, text[:LINE_LENGTH]))
+        elif kept == LINES_PER_ATTEMPT:
+            last = f"(an attempt may log {LINES_PER_ATTEMPT:,} lines; the rest is not kept)"
+            self.lines.append((now, "warning", last))
 
 
 def extend(held: list[tuple[UUID, int]], *, now: datetime) -> dict[UUID, bool]:
@@ -92,19 +101,28 @@ def extend(held: list[tuple[UUID, int]], *, now: datetime) -> dict[UUID, bool]:
 
 def flush(held: Held) -> None:
     """Write what a job reported since the last flush. Progress is guarded like any other write; lines are facts."""
-    if held.progress is not None:
-        (fraction, message), held.progress = held.progress, None
-        with writing():
+    with held.flushing, writing():
+        if held.progress is not None:
+            (fraction, message), held.progress = held.progress, None
             Job.objects.filter(id=held.job_id, state=State.RUNNING, attempt=held.attempt).update(
                 progress=fraction, progress_message=message
             )
-    if held.lines:
         taken = [held.lines.popleft() for _ in range(len(held.lines))]
-        with writing():
-            LogLine.objects.bulk_create(
-                LogLine(job_id=held.job_id, attempt=held.attempt, at=at, level=level, text=text)
-                for at, level, text in taken
-            )
+        if not taken:
+            return
+        rows = [
+            LogLine(job_id=held.job_id, attempt=held.attempt, at=at, level=level, text=text)
+            for at, level, text in taken
+        ]  # fmt: skip
+        if held.lines_dropped:
+            dropped, held.lines_dropped = held.lines_dropped, 0
+            told = f"({dropped:,} lines came faster than they could be written)"
+            rows.insert(0, LogLine(job_id=held.job_id, attempt=held.attempt, at=rows[0].at, level="warning", text=told))
+        try:
+            LogLine.objects.bulk_create(rows)
+        except OperationalError:
+            held.lines.extendleft(reversed(taken))  # the ledger is away for a moment
+            raise
         held.lines_written += len(taken)
 
 
@@ -127,10 +145,13 @@ class Heart:
             self._changed.notify_all()
 
     def release(self, held: Held) -> None:
-        """Stop keeping a job; what it reported is written first."""
+        """Stop keeping a job, and write what it reported last. Never raises: no lease may be kept for good."""
         with self._changed:
             self._held.pop(held.job_id, None)
-        flush(held)
+        try:
+            flush(held)
+        except Exception:
+            logger.warning("The last reports of job %s were not written", held.job_id, exc_info=True)
 
     def others(self, held: Held) -> list[Held]:
         """What else this process holds: to be given back if the process must be ended."""
@@ -147,21 +168,24 @@ class Heart:
                     # A claim just took a whole lease: the first beat may wait its time.
                     beat_at = time.monotonic() + conf.current().heartbeat_seconds
                 held = list(self._held.values())
-            try:
-                if time.monotonic() >= beat_at:
-                    beat_at = time.monotonic() + conf.current().heartbeat_seconds
-                    self._beat(held)
-                for each in held:
-                    flush(each)
-            except DatabaseError:
-                logger.warning("The ledger did not take a heartbeat; trying again", exc_info=True)
-                close_old_connections()
-            except Exception:
-                logger.exception("A heartbeat failed; trying again")
+            if time.monotonic() >= beat_at:
+                beat_at = time.monotonic() + conf.current().heartbeat_seconds
+                self._survive(self._beat, held)
             for each in held:
-                self._enforce(each)
+                self._survive(flush, each)
+                self._survive(self._enforce, each)
             with self._changed:
                 self._changed.wait(FLUSH_SECONDS)
+
+    def _survive(self, step: Callable[[Any], None], what: Any) -> None:
+        """Take a step; whatever it raises, the next is taken too: without this thread every lease would run out."""
+        try:
+            step(what)
+        except DatabaseError:
+            logger.warning("The ledger did not take a heartbeat; trying again", exc_info=True)
+            close_old_connections()
+        except Exception:
+            logger.exception("A heartbeat failed; trying again")
 
     def _beat(self, held: list[Held]) -> None:
         close_old_connections()

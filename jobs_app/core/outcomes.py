@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from jobs_app.core import claims, events, transitions
+from jobs_app.core import claims, events, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Job
 from jobs_app.policies import Backoff, decide
@@ -39,7 +39,10 @@ def succeed(job: Job, result: Any, result_bytes: int, *, now: datetime) -> bool:
 
 
 def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, now: datetime) -> bool:
-    """Settle an attempt that raised ``cause``, as the policy decides: failed, or due again later."""
+    """Settle an attempt that raised ``cause``, as the policy decides: failed, or due again later.
+
+    A job that is to be cancelled is not tried again: it ends as cancelled.
+    """
     decision = decide(policy, cause, attempt=job.failures + 1, max_attempts=job.max_attempts, now=now)
     changes: dict[str, Any] = {"failures": job.failures + decision.uses_attempt}
     if decision.due_at is not None:
@@ -48,6 +51,8 @@ def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, n
         changes.update(error=failure.error, error_type=failure.error_type)
     retrying = decision.state is State.RETRYING
     with transaction.atomic():
+        if retrying and _asked_to_stop(job):
+            return cancel(job, now=now, reason=f"on request; its last attempt ended with: {failure.error}")
         moved = transitions.move(
             job.id, State.RUNNING, decision.state, attempt=job.attempt, now=now,
             event=EventName.RETRY_PLANNED if retrying else EventName.FAILED, reason=failure.error, **changes,
@@ -81,3 +86,8 @@ def record_refusal(job: Job, wanted: State, *, now: datetime) -> bool:
             reason=f"attempt {job.attempt} reported '{wanted}' when the job was {row.state} at attempt {row.attempt}",
         )  # fmt: skip
     return False
+
+
+def _asked_to_stop(job: Job) -> bool:
+    row = queries.running(job.id, job.attempt)
+    return row is not None and row.cancel_requested_at is not None

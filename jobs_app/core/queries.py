@@ -10,6 +10,9 @@ from uuid import UUID
 
 from django.db import connection, models
 
+from jobs_app.lifecycle import State
+from jobs_app.models import Job
+
 M = TypeVar("M", bound=models.Model)
 
 
@@ -18,6 +21,11 @@ def locked(rows: models.QuerySet[M], *, skip_locked: bool = False) -> models.Que
     if connection.features.has_select_for_update:
         return rows.select_for_update(skip_locked=skip_locked, of=("self",))
     return rows
+
+
+def running(job_id: UUID, attempt: int) -> Job | None:
+    """The row of a job that still runs this attempt, locked until the transaction ends: what it says now, holds."""
+    return locked(Job.objects.filter(id=job_id, state=State.RUNNING, attempt=attempt)).first()
 
 
 def bind_ids(ids: Iterable[UUID]) -> Any:

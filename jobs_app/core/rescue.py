@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import conf
-from jobs_app.core import claims, dispatch, transitions
+from jobs_app.core import claims, dispatch, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Job
 
@@ -21,13 +21,16 @@ BATCH = 500
 def expired_leases(*, now: datetime) -> int:
     """Rescue running jobs whose lease ran out: their worker vanished, froze or lost the database. Returns how many."""
     rows = Job.objects.filter(state=State.RUNNING, lease_until__lt=now).order_by("lease_until")
-    return sum(_rescue(job, "its worker stopped answering", now) for job in rows[:BATCH])
+    return sum(_rescue(job, "its worker stopped answering", now, lapsed=True) for job in rows[:BATCH])
 
 
 def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str) -> int:
     """Rescue what a dead worker process held of one message. ``message`` is the message's id, a part of the holder."""
-    rows = Job.objects.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT], state=State.RUNNING, holder__endswith=message)
-    return sum(_rescue(job, reason, now) for job in rows)
+    if not message:
+        return 0
+    held = Job.objects.filter(state=State.RUNNING, holder__endswith=f"/{message}")
+    rows = held.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT])
+    return sum(_rescue(job, reason, now, lapsed=False) for job in rows)
 
 
 def describe_exit(words: str) -> str:
@@ -41,35 +44,36 @@ def describe_exit(words: str) -> str:
 
 
 def expire_waiting(*, now: datetime) -> int:
-    """Fail the queued jobs whose ``expires_at`` passed before a worker was free. Returns how many."""
-    rows = Job.objects.filter(state=State.QUEUED, expires_at__lte=now).order_by("expires_at")[:BATCH]
+    """Fail the queued jobs that were never started and whose ``expires_at`` has passed. Returns how many."""
+    late = Job.objects.filter(state=State.QUEUED, started_at=None, expires_at__lte=now)
     return sum(
         transitions.move(
             job.id, State.QUEUED, State.FAILED, attempt=job.attempt, now=now, event=EventName.EXPIRED,
             error="it was not started before its expiry", error_type="Expired",
             reason="it was not started before its expiry",
         )
-        for job in rows
+        for job in late.order_by("expires_at")[:BATCH]
     )  # fmt: skip
 
 
-def _rescue(job: Job, reason: str, now: datetime) -> bool:
-    kills = job.kills + 1
+def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool) -> bool:
     with transaction.atomic():
+        job = queries.running(seen.id, seen.attempt)
+        # Since the rows were read its worker may have settled, or (``lapsed``) answered again: then it wins.
+        if job is None or (lapsed and job.lease_until is not None and job.lease_until >= now):
+            return False
+        kills = job.kills + 1
         if job.cancel_requested_at is not None:
-            moved = _end(job, State.CANCELLED, EventName.CANCELLED, reason, now)
+            _end(job, State.CANCELLED, EventName.CANCELLED, reason, now)
         elif kills >= conf.current().max_kills:
             words = f"it ended its worker {kills} times, so it is not tried again; the last time: {reason}"
-            moved = _end(
-                job, State.FAILED, EventName.FAILED, words, now, kills=kills, error=words, error_type="WorkerLost"
-            )
+            _end(job, State.FAILED, EventName.FAILED, words, now, kills=kills, error=words, error_type="WorkerLost")
         else:
-            moved = _end(job, State.QUEUED, EventName.RESCUED, reason, now, kills=kills)
-        if moved:
-            claims.end_attempt(job, Outcome.LOST, now=now, error=reason, error_type="WorkerLost")
-    if moved:
-        dispatch.nudge(job.queue)
-    return moved
+            _end(job, State.QUEUED, EventName.RESCUED, reason, now, kills=kills)
+        claims.end_attempt(job, Outcome.LOST, now=now, error=reason, error_type="WorkerLost")
+        queue = job.queue
+        transaction.on_commit(lambda: dispatch.nudge(queue), robust=True)
+    return True
 
 
 def _end(job: Job, target: State, event: EventName, reason: str, now: datetime, **changes: Any) -> bool:

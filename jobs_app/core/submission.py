@@ -10,16 +10,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from jobs_app import registry
-from jobs_app.core import admission, artifacts, sealing, transitions, transport
+from jobs_app.core import admission, artifacts, encoding, sealing, transitions, transport
 from jobs_app.core.clock import database_now
 from jobs_app.errors import FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest
 from jobs_app.lifecycle import State, Via
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 KEY_LENGTH = 255
 ATTEMPTS_LIMIT = 100
+HORIZON = timedelta(days=3660)
+"""How far ahead a job may be due: ten years. Beyond it is a slip of the pen, and at the end a date that overflows."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,16 @@ def accept(
 
 def check(kind: Kind, parameters: Mapping[str, Any], owner: User | None) -> Checked:
     """Validate parameters as ``owner`` would submit them, without submitting. Raises as ``accept`` does."""
-    raw = to_jsonable_python(parameters, fallback=str, serialize_unknown=True)
-    admission.check_size(len(to_json(raw)))
+    raw, size = encoding.as_json(parameters)
+    admission.check_size(size)
     mentioned: set[UUID] = set()
     validated(kind, raw, {MENTIONED: mentioned})
     model = validated(kind, raw, {ARTIFACTS: artifacts.resolve(mentioned, owner) if mentioned else {}})
     shown = model.model_dump(mode="json")
-    clear = to_jsonable_python(reveal(model.model_dump()), fallback=_artifact_id) if kind.has_secrets else None
+    problems = list(encoding.refusals(shown))
+    if problems:
+        raise InvalidParameters(problems)
+    clear = to_jsonable_python(reveal(model)) if kind.has_secrets else None
     digest = hashlib.sha256(json.dumps([kind.name, clear or shown], sort_keys=True).encode()).hexdigest()
     return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned))
 
@@ -142,10 +147,6 @@ def _words(fault: Any) -> str:
     return str(fault["msg"]).replace("Input should be", "expected").replace("Value error, ", "")
 
 
-def _artifact_id(value: Any) -> str:
-    return str(getattr(value, "id", value))
-
-
 def _check_options(options: Options, now: datetime) -> None:
     if not -100 <= options.priority <= 100:
         raise InvalidRequest(f"expected a priority from -100 to 100, got {options.priority}")
@@ -157,6 +158,8 @@ def _check_options(options: Options, now: datetime) -> None:
     for name, moment in (("due_at", options.due_at), ("expires_at", options.expires_at)):
         if moment is not None and moment.tzinfo is None:
             raise InvalidRequest(f"expected {name} with a time zone, got {moment.isoformat()}")
+        if moment is not None and abs(moment - now) > HORIZON:
+            raise InvalidRequest(f"expected {name} within ten years from now, got {moment.isoformat()}")
     if options.expires_at is not None and options.expires_at <= (options.due_at or now):
         raise InvalidRequest("expected expires_at after the job is due, got an earlier time")
 

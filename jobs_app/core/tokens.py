@@ -25,8 +25,8 @@ def issue(owner: User, name: str, *, now: datetime, days: int | None = None) -> 
     lifetime = conf.current().token_days if days is None else days
     if not 1 <= lifetime <= 3650:
         raise InvalidRequest(f"expected a token's life of 1 to 3650 days, got {lifetime}")
-    if not name.strip() or len(name) > 100:
-        raise InvalidRequest("expected a name for the token of 1 to 100 characters")
+    if not name.strip() or len(name) > 100 or not name.isprintable():
+        raise InvalidRequest("expected a name for the token of 1 to 100 printable characters")
     text = PREFIX + secrets.token_urlsafe(32)
     with writing():
         row = Token.objects.create(
@@ -41,9 +41,11 @@ def authenticate(text: str, *, now: datetime) -> User:
     row = Token.objects.select_related("owner").filter(digest=_digest(text[:200])).first()
     if row is None:
         raise NotAuthenticated("expected a valid token in the Authorization header, got an unknown one")
-    if not row.valid(now) or not row.owner.is_active:
+    if not row.valid(now):
         why = "was revoked" if row.revoked_at else f"expired on {row.expires_at:%Y-%m-%d}"
         raise NotAuthenticated(f"expected a valid token, and this one {why}; make a new one")
+    if not row.owner.is_active:
+        raise NotAuthenticated("expected the token of an active user, and this one's owner has been deactivated")
     if row.last_used_at is None or now - row.last_used_at > USED_RESOLUTION:
         with writing():
             Token.objects.filter(id=row.id).update(last_used_at=now)
@@ -57,4 +59,4 @@ def revoke(token: Token, *, now: datetime) -> bool:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

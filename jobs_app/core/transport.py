@@ -16,6 +16,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.db import close_old_connections, connection
+from kombu import Exchange, Queue
 from kombu.exceptions import ChannelError, KombuError, OperationalError
 
 from jobs_app.errors import BrokerAway
@@ -53,7 +54,7 @@ def publish(name: str, ids: Sequence[UUID], queue: str) -> None:
     if not circuit.closed:
         raise BrokerAway("the broker failed a moment ago; it is tried again shortly")
     try:
-        current_app.send_task(name, args=[[str(each) for each in ids]], queue=queue, ignore_result=True)
+        current_app.send_task(name, args=[[str(each) for each in ids]], queue=_lane(queue), ignore_result=True)
     except BROKER_ERRORS as error:
         circuit.trip()
         raise BrokerAway(f"the broker did not take a message: {error}") from error
@@ -63,14 +64,21 @@ def depth(queue: str) -> int:
     """How many messages wait in a queue, by the broker's own count. Raises BrokerAway."""
     if not circuit.closed:
         raise BrokerAway("the broker failed a moment ago; it is tried again shortly")
+    link = current_app.connection_for_write()
     try:
-        with current_app.connection_for_write() as link:
+        with link:
             return int(link.default_channel.queue_declare(queue=queue, passive=True).message_count)
     except ChannelError:
         return 0  # the queue does not exist (yet, or any more)
-    except BROKER_ERRORS as error:
+    except (*BROKER_ERRORS, *link.connection_errors, *link.channel_errors) as error:
         circuit.trip()
         raise BrokerAway(f"the broker did not answer: {error}") from error
+
+
+def _lane(name: str) -> Queue:
+    """The broker's queue of that name, also when QUEUES no longer has it: its jobs wait for a worker that does."""
+    known: Queue | None = current_app.amqp.queues.get(name)
+    return known or Queue(name, Exchange(name), routing_key=name)
 
 
 class Publisher:
@@ -82,47 +90,38 @@ class Publisher:
 
     def __init__(self) -> None:
         self.work: Callable[[str], object] | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: in a forked child there is no thread, and a lock may have been copied while it was held."""
         self._wanted: set[str] = set()
         self._changed = threading.Condition()
         self._busy = False
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self._pid = 0
 
     def nudge(self, queue: str) -> None:
         """Ask for a refill of ``queue`` soon. Returns at once."""
-        if self._pid != os.getpid():
-            self._begin()
         with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="weir-publisher", daemon=True)
+                self._thread.start()
             self._wanted.add(queue)
             self._changed.notify_all()
 
     def drain(self, timeout: float = 3.0) -> bool:
         """Wait until nothing is wanted, at most ``timeout`` seconds; returns whether that came about."""
-        if self._pid != os.getpid():
-            return True
         with self._changed:
             return self._changed.wait_for(lambda: not self._wanted and not self._busy, timeout)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread (tests; a process that ends need not call it)."""
-        thread = self._thread
-        if thread is None or self._pid != os.getpid():
-            return
+        """End the thread (tests; a process that ends need not call it). A later nudge starts another."""
         with self._changed:
-            self._stopping = True
+            thread, self._stopping = self._thread, True
             self._changed.notify_all()
-        thread.join(timeout)
-        self._pid = 0
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._changed = threading.Condition()
-        self._wanted, self._busy, self._stopping = set(), False, False
-        self._thread = threading.Thread(target=self._loop, name="weir-publisher", daemon=True)
-        self._thread.start()
-        # A short-lived process (the command line) gets its message out before it ends; if not, upkeep sends it.
-        atexit.register(self.drain)
+        if thread is not None:
+            thread.join(timeout)
+        self.forget()
 
     def _loop(self) -> None:
         while True:
@@ -148,3 +147,6 @@ class Publisher:
 
 
 publisher = Publisher()
+os.register_at_fork(after_in_child=publisher.forget)
+# A short-lived process (the command line) gets its message out before it ends; if not, upkeep sends it.
+atexit.register(publisher.drain)

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(blank=True, help_text='The state before; empty at the start.', max_length=12)),
                 ('target', models.CharField(help_text='The state after.', max_length=12)),
                 ('reason', models.TextField(blank=True)),
-                ('actor', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('actor', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='jobs_app.job')),
             ],
         ),

@@ -71,8 +71,9 @@ class Event(Guarded):
     name = models.CharField(max_length=20, choices=lifecycle.choices(EventName))
     source = models.CharField(max_length=12, blank=True, help_text="The state before; empty at the start.")
     target = models.CharField(max_length=12, help_text="The state after.")
+    # Protected, as the owner of jobs is: a record is never changed. Whoever leaves is deactivated.
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     reason = models.TextField(blank=True)
 

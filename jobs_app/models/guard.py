@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar
 
 from django.db import models
+from django.db.models.signals import class_prepared
 
 from jobs_app.errors import LedgerWriteRefused
 
@@ -78,3 +79,12 @@ class Guarded(models.Model):
         """Refused outside the core."""
         _check(type(self), "delete")
         return super().delete(*args, **options)
+
+
+def _guard_relations(sender: type[models.Model], **_: Any) -> None:
+    """Related managers (``user.jobs.add(…)``) write through a model's base manager: make it the guarded one."""
+    if issubclass(sender, Guarded):
+        sender._meta.base_manager_name = "objects"
+
+
+class_prepared.connect(_guard_relations)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from jobs_app import conf
 from jobs_app.core import artifacts
 from jobs_app.errors import NotFound
+from jobs_app.lifecycle import State
 from jobs_app.models import Artifact
 from jobs_app.reads import jobs
 from jobs_app.reads.views import ArtifactView
@@ -41,6 +43,18 @@ def output(user: Reader, job_id: UUID, name: str) -> Content:
         if each.name == name:
             return _content(each)
     raise NotFound(f"expected the name of a file that the job made, got {name[:100]!r}")
+
+
+def kept_result(user: Reader, job_id: UUID) -> Content | None:
+    """The file in which a large result was kept; None for one that is in the ledger, or that is not there (yet).
+
+    Raises NotFound.
+    """
+    job = jobs.job(user, job_id)
+    if job.state is not State.SUCCEEDED or job.result_bytes <= conf.current().result_inline_bytes:
+        return None
+    row = Artifact.objects.filter(job_id=job_id, attempt=job.attempt, name=jobs.RESULT_NAME).first()
+    return _content(ArtifactView.of(row)) if row is not None else None
 
 
 def uploads(user: Reader) -> list[ArtifactView]:

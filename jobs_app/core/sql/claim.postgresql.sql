@@ -1,8 +1,10 @@
 -- Take every job of one message that is still queued. A second delivery finds nothing.
+-- An expiry bounds the wait for the first start; a job that was started before it is tried again after it.
 -- Rows are locked in the order of their ids, so that two claims of overlapping messages cannot deadlock.
 WITH mine AS (
     SELECT id FROM jobs_app_job
-    WHERE id = ANY(%(ids)s::uuid[]) AND state = 'queued' AND (expires_at IS NULL OR expires_at > %(now)s)
+    WHERE id = ANY(%(ids)s::uuid[]) AND state = 'queued'
+        AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > %(now)s)
     ORDER BY id
     FOR UPDATE SKIP LOCKED
 )

@@ -1,0 +1,50 @@
+"""Beat: django-celery-beat's scheduler, corrected where upkeep's ticks need it.
+
+A tick that no worker takes is worth nothing a moment later. So ticks expire, and none is sent while several wait: with
+no worker on the system queue, nothing piles up on a broker that (as Redis) keeps expired messages.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery.beat import SchedulingError
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+
+from jobs_app import wire
+from jobs_app.core import transport
+from jobs_app.errors import BrokerAway
+
+logger = logging.getLogger(__name__)
+
+TICKS = frozenset(wire.UPKEEP) - {wire.SUBMIT}
+BACKLOG = 5
+"""Messages on the system queue from which on ticks are left out."""
+
+
+class Row(ModelEntry):
+    """A schedule's row as beat sees it."""
+
+    @classmethod
+    def _unpack_options(cls, expires: float | None = None, **options: Any) -> dict[str, Any]:
+        """The columns for a schedule of the settings; the package knows ``expires`` by another name, and drops it."""
+        unpacked: dict[str, Any] = super()._unpack_options(**{"expire_seconds": expires, **options})
+        return unpacked
+
+
+class Scheduler(DatabaseScheduler):
+    """Schedules from the database; those of the settings are written there at every start."""
+
+    Entry = Row
+
+    def apply_entry(self, entry: Row, producer: Any = None) -> None:
+        """Send what is due. Ticks come every second: they are not logged, and a broker that is away is one line."""
+        if entry.task not in TICKS:
+            super().apply_entry(entry, producer)
+            return
+        try:
+            if transport.depth(wire.SYSTEM_QUEUE) < BACKLOG:
+                self.apply_async(entry, producer=producer, advance=False)
+        except (BrokerAway, SchedulingError) as error:
+            logger.warning("%s was not sent: %s", entry.name, error)
