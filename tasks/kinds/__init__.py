@@ -1,0 +1,1 @@
+"""What jobs do: one module or package a family. Copy one to begin your own."""
