@@ -1,0 +1,120 @@
+"""The bodies and query strings of the jobs' routes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from django.urls import reverse
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from jobs_app.api.artifacts import ArtifactBody
+from jobs_app.lifecycle import State
+from jobs_app.reads import jobs
+from jobs_app.reads.views import AttemptView, JobView, LogLineView
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time that exists in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class Submission(BaseModel):
+    """A job to submit. ``parameters`` are those of its kind; times need a time zone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    queue: str | None = Field(None, description="Default: the kind's.")
+    priority: int = Field(0, description="-100 to 100; higher runs first.")
+    due_at: Moment | None = Field(None, description="Not before this time.")
+    expires_at: Moment | None = Field(None, description="Fail if not started by then.")
+    max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
+
+    def options(self) -> dict[str, Any]:
+        """Everything but kind and parameters."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in {"kind", "parameters"}}
+
+
+class Rerun(BaseModel):
+    """What is to be different from the first job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Single parameters to replace.")
+
+
+class JobBody(JobView):
+    """A job, and where to go from it: only what makes sense in its state."""
+
+    links: dict[str, str]
+
+    @classmethod
+    def of_view(cls, view: JobView) -> JobBody:
+        """With the links of its state."""
+        here = reverse("api:job", args=[view.id])
+        names = ["attempts", "logs", "artifacts", "events", "rerun"]
+        if view.state is State.SUCCEEDED:
+            names.append("result")
+        if not view.final:
+            names.append("cancel")
+        links = {"self": here, **{name: f"{here}/{name}" for name in names}}
+        return cls.model_construct(**dict(view), links=links)
+
+
+class JobQuery(BaseModel):
+    """Which jobs to list."""
+
+    state: list[State] = Field(default_factory=list, description="May be repeated.")
+    kind: str = ""
+    queue: str = ""
+    owner: str = Field("", description="User name.")
+    mine: bool = Field(False, description="Leave out other users' jobs.")
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    limit: int = Field(jobs.PAGE, description="Jobs a page, 1 to 200.")
+    cursor: str | None = Field(None, description="next_cursor of the page before.")
+
+    def filter(self) -> jobs.JobFilter:
+        """As the reads take it."""
+        return jobs.JobFilter(
+            states=tuple(self.state),
+            kind=self.kind,
+            queue=self.queue,
+            owner=self.owner,
+            mine=self.mine,
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+
+class Jobs(BaseModel):
+    """A page of jobs, newest first; ``next_cursor`` is null on the last."""
+
+    jobs: list[JobBody]
+    next_cursor: str | None
+
+
+class Attempts(BaseModel):
+    """The attempts of a job, first to last."""
+
+    attempts: list[AttemptView]
+
+
+class LogLines(BaseModel):
+    """Log lines in order; ``next_after`` asks for those that follow."""
+
+    lines: list[LogLineView]
+    next_after: int
+
+
+class Artifacts(BaseModel):
+    """The files a job made, by name."""
+
+    artifacts: list[ArtifactBody]

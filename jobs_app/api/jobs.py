@@ -1,0 +1,171 @@
+"""Routes of jobs: submit, list, look, cancel, run again."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from ninja import Query, Router, Status
+from ninja.decorators import decorate_view
+from ninja.params import functions
+
+from jobs_app import conf
+from jobs_app.api import downloads, tickets
+from jobs_app.api.artifacts import ArtifactBody
+from jobs_app.api.bodies import bounded
+from jobs_app.api.job_bodies import Artifacts, Attempts, JobBody, JobQuery, Jobs, LogLines, Rerun, Submission
+from jobs_app.api.security import user_of
+from jobs_app.core import clock, control, submission
+from jobs_app.errors import InvalidRequest
+from jobs_app.lifecycle import Via
+from jobs_app.reads import files, jobs
+from jobs_app.reads.views import JobView
+
+router = Router(tags=["jobs"])
+
+KEY = "Idempotency-Key"
+KEY_WORDS = "The same key with the same request gives the same job, whenever it is sent again."
+LINE_LIMIT = 10**18 - 1
+
+
+@router.post("", response={202: JobBody, 200: JobBody}, url_name="jobs")
+@decorate_view(bounded)
+def submit(
+    request: HttpRequest,
+    response: HttpResponse,
+    payload: Submission,
+    idempotency_key: str | None = functions.Header(None, alias=KEY, description=KEY_WORDS),
+) -> Status[JobBody]:
+    """Submit a job. It is accepted (202) once the ledger has it; a replay of an idempotency key answers 200."""
+    options = submission.Options(idempotency_key=idempotency_key, via=Via.API, **payload.options())
+    accepted = submission.accept(
+        payload.kind, payload.parameters, owner=user_of(request), options=options, now=clock.database_now()
+    )
+    return _accepted(accepted, response)
+
+
+@router.get("", response=Jobs)
+def list_jobs(request: HttpRequest, response: HttpResponse, query: Query[JobQuery]) -> Jobs:
+    """The jobs you may see, newest first, by pages: follow next_cursor, or the Link header."""
+    unknown = sorted(set(request.GET) - set(JobQuery.model_fields))
+    if unknown:
+        raise InvalidRequest(
+            f"expected the parameters {', '.join(JobQuery.model_fields)}, got {', '.join(unknown)[:100]}"
+        )
+    page = jobs.job_page(user_of(request), query.filter(), cursor=query.cursor, limit=query.limit)
+    if page.next_cursor is not None:
+        following = request.GET.copy()
+        following["cursor"] = page.next_cursor
+        response["Link"] = f'<{request.path}?{following.urlencode()}>; rel="next"'
+    return Jobs(jobs=[JobBody.of_view(each) for each in page.jobs], next_cursor=page.next_cursor)
+
+
+@router.get("/{uuid:job_id}", response=JobBody, url_name="job")
+def show_job(request: HttpRequest, job_id: UUID) -> JobBody:
+    """One job."""
+    return JobBody.of_view(jobs.job(user_of(request), job_id))
+
+
+@router.get("/{uuid:job_id}/attempts", response=Attempts, url_name="job_attempts")
+def list_attempts(request: HttpRequest, job_id: UUID) -> Attempts:
+    """Each run of the job: who ran it, how it ended, and the traceback if it failed."""
+    return Attempts(attempts=jobs.attempts(user_of(request), job_id))
+
+
+@router.get("/{uuid:job_id}/logs", response=LogLines, url_name="job_logs")
+def list_log_lines(
+    request: HttpRequest,
+    job_id: UUID,
+    after: int = functions.Query(0, ge=0, le=LINE_LIMIT, description="Only lines after the one with this id."),
+    limit: int = functions.Query(jobs.LINES, description="At most so many, 1 to 500."),
+) -> LogLines:
+    """What the handler logged, in order. Ask again with ``after`` set to next_after for more."""
+    lines = jobs.log_lines(user_of(request), job_id, after=after, limit=limit)
+    return LogLines(lines=lines, next_after=lines[-1].id if lines else after)
+
+
+@router.get("/{uuid:job_id}/result", response=Any, url_name="job_result")
+def show_result(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """What the handler returned, as JSON. 409 while the job has not succeeded."""
+    user = user_of(request)
+    kept = files.kept_result(user, job_id)
+    if kept is not None:
+        return downloads.serve(request, kept)
+    return JsonResponse(jobs.result(user, job_id), safe=False)
+
+
+@router.get("/{uuid:job_id}/artifacts", response=Artifacts, url_name="job_artifacts")
+def list_artifacts(request: HttpRequest, job_id: UUID) -> Artifacts:
+    """The files the job made, and where to get them."""
+    found = jobs.artifacts_of(user_of(request), job_id)
+    return Artifacts(
+        artifacts=[ArtifactBody.at(each, reverse("api:job_artifact", args=[job_id, each.name])) for each in found]
+    )
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:job_id}/artifacts/{str:name}",
+    url_name="job_artifact",
+    openapi_extra=downloads.DESCRIPTION,
+)
+def download_output(
+    request: HttpRequest,
+    job_id: UUID,
+    name: str,
+    inline: bool = functions.Query(False, description="Show a picture in place."),
+) -> HttpResponseBase:
+    """The bytes of a file the job made; ranges, If-Range and If-None-Match are honoured."""
+    return downloads.serve(request, files.output(user_of(request), job_id, name), inline=inline)
+
+
+@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel")
+def cancel(request: HttpRequest, job_id: UUID) -> JobBody:
+    """Cancel the job: a waiting one ends at once, a running one is told to stop. Twice is no error."""
+    row = control.cancel(job_id, actor=user_of(request), now=clock.database_now())
+    return JobBody.of_view(JobView.of(row))
+
+
+@router.post("/{uuid:job_id}/rerun", response={202: JobBody, 200: JobBody}, url_name="job_rerun")
+@decorate_view(bounded)
+def rerun(
+    request: HttpRequest,
+    response: HttpResponse,
+    job_id: UUID,
+    payload: Rerun | None = None,
+    idempotency_key: str | None = functions.Header(None, alias=KEY, description=KEY_WORDS),
+) -> Status[JobBody]:
+    """Run the job again as a new job linked to it; ``parameters`` replace single parameters of the old one."""
+    changes = payload.parameters if payload is not None else {}
+    accepted = control.rerun(
+        job_id,
+        actor=user_of(request),
+        now=clock.database_now(),
+        changes=changes,
+        via=Via.API,
+        idempotency_key=idempotency_key,
+    )
+    return _accepted(accepted, response)
+
+
+@router.get("/{uuid:job_id}/events", response={307: None}, url_name="job_events")
+def follow(
+    request: HttpRequest,
+    job_id: UUID,
+    after: int = functions.Query(0, ge=0, le=LINE_LIMIT, description="Only log lines after the one with this id."),
+) -> HttpResponse:
+    """The job as server-sent events: job, log and, when it has ended, end. Answers with the stream's own address."""
+    jobs.job(user_of(request), job_id)
+    address = f"{conf.current().stream_url.rstrip('/')}/stream/jobs/{job_id}?ticket={tickets.issue(job_id)}"
+    return HttpResponse(status=307, headers={"Location": f"{address}&after={after}" if after else address})
+
+
+def _accepted(accepted: submission.Accepted, response: HttpResponse) -> Status[JobBody]:
+    body = JobBody.of_view(JobView.of(accepted.job))
+    response["Location"] = body.links["self"]
+    if accepted.replayed:
+        response["Idempotency-Replayed"] = "true"
+    return Status(200 if accepted.replayed else 202, body)

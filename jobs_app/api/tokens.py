@@ -1,0 +1,59 @@
+"""Routes of API tokens: everyone's own."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from ninja import Router, Status
+from ninja.decorators import decorate_view
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs_app.api.bodies import bounded
+from jobs_app.api.security import SessionOnly, user_of
+from jobs_app.core import clock
+from jobs_app.core import tokens as core
+from jobs_app.reads import tokens
+from jobs_app.reads.tokens import TokenView
+
+router = Router(tags=["tokens"])
+
+
+class Tokens(BaseModel):
+    """Someone's tokens, newest first."""
+
+    tokens: list[TokenView]
+
+
+class NewToken(BaseModel):
+    """What a new token is for, and how long it lives."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="What it is for, 1 to 100 characters.")
+    days: int | None = Field(None, description="Its life, 1 to 3650 days; default TOKEN_DAYS.")
+
+
+class MadeToken(TokenView):
+    """A new token. ``token`` is shown this once and kept nowhere."""
+
+    token: str
+
+
+@router.get("", response=Tokens, url_name="tokens")
+def list_tokens(request: HttpRequest) -> Tokens:
+    """Your own tokens, without their secrets."""
+    return Tokens(tokens=tokens.tokens(user_of(request)))
+
+
+@router.post("", response={201: MadeToken}, auth=SessionOnly())
+@decorate_view(bounded)
+def make_token(request: HttpRequest, payload: NewToken) -> Status[MadeToken]:
+    """Make a token. It is in this answer only; a session is needed, a token cannot make tokens."""
+    row, text = core.issue(user_of(request), payload.name, now=clock.database_now(), days=payload.days)
+    return Status(201, MadeToken(token=text, **TokenView.of(row).model_dump()))
+
+
+@router.delete("/{int:token_id}", response={204: None}, url_name="token")
+def revoke_token(request: HttpRequest, token_id: int) -> Status[None]:
+    """End one of your tokens at once."""
+    core.revoke(tokens.own(user_of(request), token_id), now=clock.database_now())
+    return Status(204, None)
