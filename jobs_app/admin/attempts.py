@@ -1,0 +1,68 @@
+"""Attempts in the admin: what ran where, and how it ended."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from jobs_app.admin import presentation
+from jobs_app.admin.base import LedgerAdmin
+from jobs_app.admin.filters import OutcomeFilter
+from jobs_app.models import Attempt
+
+
+@admin.register(Attempt)
+class AttemptAdmin(LedgerAdmin):
+    """Every attempt, newest first."""
+
+    owner_field = "job__owner"
+    list_display = ("job_shown", "number", "outcome_label", "holder", "started", "took", "error_type")
+    list_display_links = ("number",)
+    list_filter = (OutcomeFilter,)
+    list_select_related = ("job",)
+    ordering = ("-id",)
+    sortable_by = ()
+    search_fields = ("holder",)
+    search_help_text = "The beginning of a worker's name"
+    fields = readonly_fields = (
+        "job_shown", "number", "outcome_label", "holder", "started", "took", "error_type", "error", "traceback_shown",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        """Of each job, only what is shown."""
+        rows: QuerySet[Attempt] = super().get_queryset(request)
+        return rows.select_related("job").only(*(field.name for field in Attempt._meta.concrete_fields), "job__kind")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
+    ) -> tuple[QuerySet[Attempt], bool]:
+        """By worker."""
+        wanted = search_term.strip()
+        return queryset.filter(holder__startswith=wanted) if wanted else queryset, False
+
+    @display(description="Job")
+    def job_shown(self, attempt: Attempt) -> str:
+        """The job's kind, as a link to it."""
+        return presentation.link("job", attempt.job_id, f"{attempt.job.kind} {attempt.job_id}")
+
+    @display(description="Outcome")
+    def outcome_label(self, attempt: Attempt) -> str:
+        """How it ended."""
+        return presentation.label(attempt.outcome)
+
+    @display(description="Started")
+    def started(self, attempt: Attempt) -> str:
+        """When it was claimed."""
+        return presentation.moment(attempt.started_at)
+
+    @display(description="Took")
+    def took(self, attempt: Attempt) -> str:
+        """How long it ran."""
+        return presentation.duration(attempt.finished_at - attempt.started_at if attempt.finished_at else None)
+
+    @display(description="Traceback")
+    def traceback_shown(self, attempt: Attempt) -> str:
+        """Where the handler failed."""
+        return presentation.traceback(attempt.traceback)

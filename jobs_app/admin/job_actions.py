@@ -1,0 +1,129 @@
+"""What the admin does to jobs: cancel and run again, from the list and from a job's page, by the core's verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from jobs_app.admin import acting
+from jobs_app.admin.base import LedgerAdmin, user_of
+from jobs_app.core import control
+from jobs_app.core.clock import database_now
+from jobs_app.lifecycle import Via
+from jobs_app.models import Job
+
+SUBMIT = "jobs_app.add_job"
+
+
+class JobActions(LedgerAdmin):
+    """The verbs. Whether one is allowed is the core's to say; a refusal becomes a message."""
+
+    actions = ("cancel_selected", "run_selected_again")
+    actions_list = ("submit_job",)
+    actions_detail = ("cancel_job", "run_job_again")
+
+    @action(description="Submit a job", icon="add", permissions=["submit"], variant=ActionVariant.PRIMARY)
+    def submit_job(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the page on which a kind is chosen."""
+        return redirect("admin:jobs_app_job_submit")
+
+    @admin.action(description="Cancel")
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Cancel the selected jobs."""
+        self._cancel(request, acting.selected(request, queryset))
+
+    @admin.action(description="Run again")
+    def run_selected_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Submit a new job like each of the selected ones."""
+        self._run_again(request, acting.selected(request, queryset))
+
+    @action(
+        description="Cancel",
+        url_path="cancel",
+        icon="cancel",
+        permissions=["act"],
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Cancel this job?",
+            "description": "A waiting job ends at once; a running one is told to stop.",
+            "form_submit_text": "Yes, cancel the job",
+        },
+    )
+    def cancel_job(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Cancel one job, from its page."""
+        return self._from_page(request, object_id, self._cancel)
+
+    @action(
+        description="Run again",
+        url_path="run-again",
+        icon="replay",
+        permissions=["act"],
+        dialog={
+            "title": "Run this job again?",
+            "description": "A new job with the same parameters is submitted, and it is yours. This one stays as it is.",
+            "form_submit_text": "Yes, run it again",
+        },
+    )
+    def run_job_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Submit a new job like this one, from its page."""
+        return self._from_page(request, object_id, self._run_again)
+
+    def has_submit_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may submit jobs from the admin."""
+        return bool(request.user.has_perm(SUBMIT))
+
+    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Whether the core would let this user act on this job."""
+        return _found(object_id, Job.objects.actionable_by(request.user)) is not None
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """No cancel button on a job that has ended."""
+        offered: list[Any] = super().get_actions_detail(request, object_id)
+        job = _found(object_id, self.get_queryset(request))
+        return [each for each in offered if each.path != "cancel" or (job is not None and not job.final)]
+
+    def _cancel(self, request: HttpRequest, jobs: list[Job]) -> None:
+        now = database_now()
+        acting.act(
+            request,
+            jobs,
+            lambda job: control.cancel(job.id, actor=user_of(request), now=now),
+            noun="job",
+            done="cancelled, or told to stop if running",
+        )
+
+    def _run_again(self, request: HttpRequest, jobs: list[Job]) -> None:
+        now = database_now()
+        acting.act(
+            request,
+            jobs,
+            lambda job: control.rerun(job.id, actor=user_of(request), now=now, via=Via.ADMIN),
+            noun="job",
+            done="submitted again",
+        )
+
+    def _from_page(
+        self, request: HttpRequest, object_id: str, verb: Callable[[HttpRequest, list[Job]], None]
+    ) -> HttpResponse:
+        job = _found(object_id, self.get_queryset(request))
+        verb(request, [job] if job else [])
+        back = reverse("admin:jobs_app_job_change", args=[object_id])
+        # The dialog posts with htmx, which follows a redirect only if it is told to load the whole page.
+        return HttpResponseClientRedirect(back) if request.headers.get("HX-Request") else redirect(back)
+
+
+def _found(object_id: str | None, rows: QuerySet[Job]) -> Job | None:
+    try:
+        return rows.filter(id=UUID(str(object_id))).first()
+    except ValueError:
+        return None

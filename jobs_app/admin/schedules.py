@@ -1,0 +1,157 @@
+"""Schedules: django-celery-beat's periodic tasks, in the admin's own look and with Weir's guards.
+
+A job that a schedule submits belongs to the system, which may read every file: so who edits schedules needs, beside
+Django's permissions on them, those to see and to act on all jobs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django_celery_beat.models import PeriodicTask
+from unfold.decorators import display
+
+from jobs_app import wire
+from jobs_app.admin import acting, presentation
+from jobs_app.admin.schedule_form import SUBMIT_WORDS, TICKS, ScheduleForm, read_object
+from jobs_app.admin.timings import GuardedAdmin, operates
+from jobs_app.core import scheduling
+from jobs_app.core.clock import database_now
+from jobs_app.errors import InvalidRequest, NotAllowed
+
+IS_JOB = f"task == '{wire.SUBMIT}'"
+IS_NO_JOB = f"task != '{wire.SUBMIT}'"
+
+admin.site.unregister(PeriodicTask)
+
+# A task is a Celery function, and people are shown none: what the package calls a periodic task is a schedule here.
+# Migrations do not see this: they go by what the class said when it was made.
+PeriodicTask._meta.verbose_name = "schedule"
+PeriodicTask._meta.verbose_name_plural = "schedules"
+apps.get_app_config("django_celery_beat").verbose_name = "Schedules"
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(GuardedAdmin):
+    """Schedules. Weir's own upkeep ticks are shown and left alone: without them nothing is dispatched."""
+
+    form = ScheduleForm
+    list_display = ("name", "does", "timing", "enabled", "last_run", "runs")
+    list_filter = ("enabled", "one_off")
+    list_select_related = ("interval", "crontab", "solar", "clocked")
+    list_per_page = 100
+    search_fields = ("name",)
+    ordering = ("name",)
+    actions = ("enable_selected", "disable_selected", "submit_selected")
+    readonly_fields = ("does", "message", "timing", "last_run", "runs")
+    compressed_fields = False
+    conditional_fields = {
+        "kind": IS_JOB, "parameters": IS_JOB, "args": IS_NO_JOB, "kwargs": IS_NO_JOB, "queue": IS_NO_JOB,
+    }  # fmt: skip
+    fieldsets = (
+        (None, {"fields": ("name", "enabled", "description")}),
+        ("What", {"fields": ("task", "kind", "parameters", "args", "kwargs", "queue")}),
+        ("When", {
+            "fields": ("interval", "crontab", "solar", "clocked", "start_time", "one_off", "last_run", "runs"),
+            "description": "Choose exactly one of interval, crontab, solar event or one moment.",
+        }),
+        ("Until", {"fields": ("expires", "expire_seconds")}),
+    )  # fmt: skip
+
+    only_to_see = (
+        (None, {"fields": ("name", "enabled", "description", "does", "message", "timing", "last_run", "runs")}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:
+        """Who may not change a schedule sees it in words."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            return self.only_to_see
+        return super().get_fieldsets(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
+        """Never of upkeep."""
+        return super().has_change_permission(request, obj) and not _is_upkeep(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
+        """Never of upkeep."""
+        return super().has_delete_permission(request, obj) and not _is_upkeep(obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting goes by a schedule's own page, where upkeep is safe."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions if operates(request) else {}
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Let the selected schedules tick."""
+        self._switch(request, queryset, enabled=True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Stop the selected schedules."""
+        self._switch(request, queryset, enabled=False)
+
+    @admin.action(description="Submit the job now", permissions=["change"])
+    def submit_selected(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """One tick out of turn, for schedules that submit jobs."""
+        now = database_now()
+
+        def submit(schedule: PeriodicTask) -> None:
+            if schedule.task != wire.SUBMIT:
+                raise InvalidRequest("expected a schedule that submits a job")
+            given = read_object(schedule.kwargs)
+            job = scheduling.tick(
+                schedule.name, given.get("kind", ""), given.get("parameters", {}), due_at=now, now=now
+            )
+            self.log_change(request, schedule, f"Submitted job {job.id} out of turn.")
+
+        acting.act(request, acting.selected(request, queryset), submit, noun="job", done="submitted")
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
+        def switch(schedule: PeriodicTask) -> None:
+            if _is_upkeep(schedule):
+                raise NotAllowed("expected a schedule of yours; this is Weir's own upkeep")
+            schedule.enabled = enabled
+            # Only these columns: beat writes the others meanwhile. save() also tells beat to look again.
+            schedule.save(update_fields=["enabled", "last_run_at", "date_changed"])
+            self.log_change(request, schedule, "Enabled." if enabled else "Disabled.")
+
+        rows = acting.selected(request, queryset)
+        acting.act(request, rows, switch, noun="schedule", done="enabled" if enabled else "disabled")
+
+    @display(description="Does")
+    def does(self, schedule: PeriodicTask) -> str:
+        """Submits which kind, or sends which task."""
+        if schedule.task != wire.SUBMIT:
+            return str(schedule.task)
+        return f"{SUBMIT_WORDS}: {read_object(schedule.kwargs).get('kind', 'of no kind; edit it')}"
+
+    @display(description="With")
+    def message(self, schedule: PeriodicTask) -> str:
+        """The arguments it sends."""
+        return presentation.as_json(read_object(schedule.kwargs))
+
+    @display(description="When")
+    def timing(self, schedule: PeriodicTask) -> str:
+        """In words, where there are any."""
+        timing = schedule.scheduler
+        return str(getattr(timing, "human_readable", timing) or "-")
+
+    @display(description="Last tick")
+    def last_run(self, schedule: PeriodicTask) -> str:
+        """As beat has noted it, up to three minutes late."""
+        return presentation.moment(schedule.last_run_at)
+
+    @display(description="Ticks")
+    def runs(self, schedule: PeriodicTask) -> str:
+        """How many, since beat began to count."""
+        return f"{schedule.total_run_count:,}"
+
+
+def _is_upkeep(schedule: PeriodicTask | None) -> bool:
+    return schedule is not None and schedule.name in TICKS
