@@ -1,0 +1,59 @@
+"""``jobs list``: jobs by pages, newest first."""
+
+from __future__ import annotations
+
+import argparse
+
+from jobs_app.errors import InvalidRequest
+from jobs_app.lifecycle import State
+from jobs_app.management.cli import moments, parsing, rendering
+from jobs_app.management.cli.calls import Call
+from jobs_app.management.cli.exits import Exit
+from jobs_app.reads import jobs
+
+HELP = "List jobs, newest first."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``jobs list``."""
+    parser.add_argument(
+        "--state", action="append", choices=[state.value for state in State], default=[],
+        help="Only jobs in this state; repeat for more.",
+    )  # fmt: skip
+    parser.add_argument("--kind", default="", help="Only jobs of this kind.")
+    parser.add_argument("--queue", default="", help="Only jobs of this queue.")
+    parser.add_argument("--owner", metavar="NAME", default="", help="Only jobs of this user.")
+    parser.add_argument("--mine", action="store_true", help="Only jobs of the user given by --user.")
+    parser.add_argument("--since", metavar="WHEN", help="Submitted since then: 2h (ago), 2030-01-31, 2030-01-31T09:00.")
+    parser.add_argument(
+        "--limit", type=int, default=jobs.PAGE, metavar="N",
+        help=f"Jobs a page, 1 to {jobs.PAGE_LIMIT} (default: {jobs.PAGE}).",
+    )  # fmt: skip
+    parser.add_argument("--cursor", help="Where the next page begins, as the page before said.")
+    parsing.add_common(parser)
+
+
+def run(call: Call) -> int:
+    """Show one page."""
+    typed = call.options
+    if typed["mine"] and call.user is None:
+        raise InvalidRequest("--mine: expected --user NAME too, to know whose jobs are meant")
+    wanted = jobs.JobFilter(
+        states=tuple(State(each) for each in typed["state"]),
+        kind=typed["kind"],
+        queue=typed["queue"],
+        owner=typed["owner"],
+        mine=typed["mine"],
+        created_after=moments.past(typed["since"], "--since") if typed["since"] else None,
+    )
+    page = jobs.job_page(call.user, wanted, cursor=typed["cursor"], limit=typed["limit"])
+    if call.output.as_json:
+        call.output.document({"jobs": page.jobs, "next_cursor": page.next_cursor})
+        return Exit.OK
+    if page.jobs:
+        rendering.job_table(call.output, page.jobs)
+    else:
+        call.output.say("There are no such jobs.")
+    if page.next_cursor:
+        call.output.say(f"There are more: add --cursor {page.next_cursor}")
+    return Exit.OK
