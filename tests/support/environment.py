@@ -28,7 +28,7 @@ def prepare() -> None:
         SECRET_KEY="tests-" + "0" * 40,
         HTTPS="false",
         DATA_DIR=str(directory),
-        KIND_MODULES="tests.support.kinds_of_every_type" if (Path(__file__).parent / "kinds_of_every_type.py").exists() else "",
+        KIND_MODULES="tests.support.kinds_of_every_type",
         WEBHOOK_PRIVATE_HOSTS="127.0.0.1",
         ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
         LOG_LEVEL="WARNING",

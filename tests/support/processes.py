@@ -52,7 +52,9 @@ def finished(job_id: UUID, seconds: float = PATIENCE) -> Job:
         return eventually(ask, seconds, what=f"job {job_id} to be final")
     except AssertionError:
         row = Job.objects.get(id=job_id)
-        raise AssertionError(f"job {row} is still {row.state}: {list(row.events.values_list('name', 'reason'))}") from None
+        raise AssertionError(
+            f"job {row} is still {row.state}: {list(row.events.values_list('name', 'reason'))}"
+        ) from None
 
 
 class Workers:

@@ -1,0 +1,69 @@
+# Weir on this machine. Needs Python 3.11 or newer, make and a network to PyPI; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+# What the checks need to load the settings; nothing is started with it.
+CHECK := env SECRET_KEY=only-for-checks-gK3vQx8ZtB5mWn2YhR7cLp4DsFj9AeUu DATA_DIR=var/checks ALLOWED_HOSTS=localhost
+COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo up test setup setup-development demo-data python lint types contracts checks test-sqlite \
+	test-postgresql lock clean
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+demo: setup demo-data ## Start everything, run real jobs on real data, check the results, stop everything
+	@exec $(VENV_PYTHON) -m jobs_app.platform demo --follow-parent
+
+up: setup ## Keep the whole platform running on this machine until Ctrl-C
+	@exec $(VENV_PYTHON) -m jobs_app.platform up --follow-parent
+
+test: lint types contracts checks test-sqlite test-postgresql ## Check everything: lint, types, imports, tests on both databases
+
+setup: python ## Build .venv with what Weir runs on
+	@exec $(PYTHON) requirements/install.py runtime
+
+setup-development: python ## Build .venv with what checking Weir takes as well
+	@exec $(PYTHON) requirements/install.py development
+
+demo-data: setup ## Fetch the data of the demo into var/demo-data
+	@exec $(PYTHON) requirements/install.py demo
+
+lint: setup-development ## Check style and formatting
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+
+types: setup-development ## Check the types
+	@$(CHECK) $(VENV_PYTHON) -m mypy .
+
+contracts: setup-development ## Check who imports whom
+	@$(CHECK) $(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+checks: setup-development ## Check migrations and the settings for production
+	@$(CHECK) $(VENV_PYTHON) manage.py makemigrations --check --dry-run
+	@$(CHECK) $(VENV_PYTHON) manage.py check --deploy --fail-level WARNING
+
+test-sqlite: setup-development demo-data ## Run the tests on SQLite and Valkey
+	@exec env -u DATABASE_URL WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest $(ARGUMENTS)
+
+test-postgresql: setup-development demo-data ## Run the tests on PostgreSQL: DATABASE_URL's, or one of their own
+	@exec env WEIR_TEST_DATABASE=postgresql $(VENV_PYTHON) -m pytest $(ARGUMENTS)
+
+lock: python ## Pin the requirements; make lock UPGRADE=--upgrade takes the newest versions
+	@test -x var/lock-tools/bin/uv || \
+		{ $(PYTHON) -m venv var/lock-tools && var/lock-tools/bin/python -m pip install --quiet uv; }
+	@cd requirements && $(COMPILE) runtime.in -o ../requirements.txt
+	@cd requirements && $(COMPILE) -c ../requirements.txt development.in -o development.txt
+	@cd requirements && $(COMPILE) --no-deps demo.in -o demo.txt
+
+clean: ## Remove .venv, caches and the demo's data; var/up and its jobs are kept
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+		var/demo var/demo-data var/demo-data.new var/checks var/lock-tools
+
+python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "expected Python 3.11 or newer as '$(PYTHON)', found none. Debian, Ubuntu: apt install python3 python3-venv" >&2; \
+		exit 1; }

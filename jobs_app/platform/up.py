@@ -1,0 +1,57 @@
+"""``make up``: the platform, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from jobs_app.platform.running import ENVIRONMENT_FILE, Platform, running
+from jobs_app.platform.signals import Signals
+
+ADMINISTRATOR = "admin"
+
+
+def up(console: Console, signals: Signals) -> NoReturn:
+    """Run the platform until it is asked to stop: then Stopped is raised, after everything has ended."""
+    with running("up", console, signals, administrator=ADMINISTRATOR) as platform:
+        greet(console, platform)
+        platform.watch(console)
+
+
+def greet(console: Console, platform: Platform) -> None:
+    """Say where everything is."""
+    environment = platform.environment
+    user, password = environment.flower_login
+    shown = shorter(platform.data_dir)
+    lines = [
+        "",
+        f"Weir is up: {environment.url}/",
+        "",
+        f"  {_login(platform, shown)}",
+        f"  admin     {environment.url}/admin/",
+        f"  Flower    {environment.flower_url}/   user {user}, password {password} (until the next start)",
+        f"  logs      {shown}/logs/",
+        f"  shell     set -a; . '{shown}/{ENVIRONMENT_FILE}'; set +a; .venv/bin/python manage.py jobs kinds",
+        "",
+        "Ctrl-C stops it.",
+    ]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def shorter(path: Path) -> Path:
+    """A path as seen from here, if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _login(platform: Platform, shown: Path) -> str:
+    if platform.admin_password is not None:
+        return f"log in as {ADMINISTRATOR} with {platform.admin_password}   (shown only now)"
+    return (
+        f"log in as {ADMINISTRATOR}; the password was shown at the first start. A new one, from another terminal:\n"
+        f"            set -a; . '{shown}/{ENVIRONMENT_FILE}'; set +a; "
+        f".venv/bin/python manage.py changepassword {ADMINISTRATOR}"
+    )
