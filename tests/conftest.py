@@ -6,15 +6,49 @@ alice and bob are users with jobs of their own; carol is an operator who sees an
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.db import connections
+from django.test import override_settings
 
+from jobs_app import conf
 from jobs_app.core import clock, transport
 from tests.support.processes import Workers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with real workers come last: upkeep and beat, once started, would act on other tests' jobs too."""
+    items.sort(key=lambda item: "workers" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["tests.support.passwords.QuickHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files(request: pytest.FixtureRequest) -> None:
+    """What pages link to, collected as for production; left out where no page is asked for."""
+    pages = {"surfaces", "contract", "browser"}
+    if any(pages & set(item.path.parts) for item in request.session.items):
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture
+def configured() -> Iterator[Callable[..., None]]:
+    """Change settings of Weir for one test: ``configured(window=3)``."""
+    with ExitStack() as changed:
+
+        def configure(**changes: object) -> None:
+            changed.enter_context(override_settings(WEIR=conf.current().model_copy(update=changes)))
+
+        yield configure
 
 
 @pytest.fixture(scope="session")
@@ -32,31 +66,39 @@ def _end_publisher(django_db_setup: None) -> Iterator[None]:
     transport.publisher.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def alice(db: None) -> User:
     return User.objects.create_user("alice", password="alice's password")
 
 
-@pytest.fixture()
+@pytest.fixture
 def bob(db: None) -> User:
     return User.objects.create_user("bob", password="bob's password")
 
 
-@pytest.fixture()
+@pytest.fixture
 def carol(db: None) -> User:
     user = User.objects.create_user("carol", password="carol's password", is_staff=True)
-    wanted = ["see_all_jobs", "act_on_all_jobs", "view_job", "view_attempt", "view_artifact", "view_queue", "view_token"]
+    wanted = [
+        "see_all_jobs",
+        "act_on_all_jobs",
+        "view_job",
+        "view_attempt",
+        "view_artifact",
+        "view_queue",
+        "view_token",
+    ]
     user.user_permissions.set(Permission.objects.filter(codename__in=wanted, content_type__app_label="jobs_app"))
     return User.objects.get(pk=user.pk)
 
 
-@pytest.fixture()
+@pytest.fixture
 def now(db: None) -> datetime:
     """The database's time; tests add to it instead of waiting."""
     return clock.database_now()
 
 
-@pytest.fixture()
+@pytest.fixture
 def noon() -> datetime:
     """A fixed time for pure functions."""
     return datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -78,7 +120,23 @@ def _workers(worker_environment: dict[str, str], tmp_path_factory: pytest.TempPa
     workers.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
+def quiet(transactional_db: None, _workers: Workers) -> None:
+    """Committed data, and no worker, upkeep or beat that touches it."""
+    _workers.stop()
+
+
+@pytest.fixture
+def nudged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The queues this process was asked to refill; the publisher notes them, and refills none."""
+    asked: list[str] = []
+    transport.publisher.drain()
+    monkeypatch.setattr(transport.publisher, "work", asked.append)
+    yield asked
+    transport.publisher.drain()
+
+
+@pytest.fixture
 def workers(transactional_db: None, _workers: Workers) -> Iterator[Workers]:
     """Real worker processes for jobs and upkeep, and beat; started once a run, the ledger emptied after each test."""
     _workers.ensure()

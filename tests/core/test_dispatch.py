@@ -1,0 +1,235 @@
+"""Dispatch: due jobs go to the broker in order, never more than the window, and lost messages are sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobs_app.core import claims, clock, control, dispatch, transport
+from jobs_app.errors import BrokerAway
+from jobs_app.lifecycle import State
+from jobs_app.models import Job, Queue
+from jobs_app.models.guard import writing
+from tests.support import conveyor
+from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, reaching, submitted
+
+SECOND = timedelta(seconds=1)
+LANE = "lane"
+"""A queue of these tests' own: no worker of the run reads it."""
+
+
+@pytest.fixture(autouse=True)
+def lane(configured: Callable[..., None]) -> Iterator[None]:
+    configured(queues=("default", LANE), window=3)
+    conveyor.purge(LANE)
+    yield
+    conveyor.purge(LANE)
+
+
+@pytest.fixture(autouse=True)
+def _circuit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "circuit", transport.Circuit())
+
+
+def due(count: int, now: datetime, **options: Any) -> list[Job]:
+    return [submitted(now=now, queue=LANE, **options) for _ in range(count)]
+
+
+def lane_row(**columns: Any) -> None:
+    with writing():
+        Queue.objects.update_or_create(name=LANE, defaults=columns)
+
+
+def sent() -> list[Any]:
+    return [ids[0] for _, ids in conveyor.taken(LANE)]
+
+
+def test_a_due_job_is_published_under_its_kinds_name(now: datetime) -> None:
+    job = submitted("system.echo", {"text": "a"}, now=now, queue=LANE)
+    assert dispatch.refill(LANE, now=now + SECOND) == 1
+    assert conveyor.taken(LANE) == [("system.echo", [job.id])]
+    assert fresh(job).dispatched_at == now + SECOND
+    assert dispatch.refill(LANE, now=now + SECOND) == 0, "once"
+
+
+def test_the_window_is_never_exceeded(now: datetime) -> None:
+    jobs = due(8, now)
+    assert [dispatch.refill(LANE, now=now) for _ in range(3)] == [3, 0, 0]
+    assert transport.depth(LANE) == 3
+    claimed(jobs[0], now=now)
+    control.cancel(jobs[1].id, actor=None, now=now)
+    assert dispatch.refill(LANE, now=now) == 2, "as many as left the conveyor"
+    assert Job.objects.filter(state="queued", dispatched_at__isnull=False).count() == 3
+
+
+def test_a_queue_may_have_a_window_of_its_own(now: datetime) -> None:
+    due(8, now)
+    lane_row(window=5)
+    assert dispatch.refill(LANE, now=now) == 5
+    lane_row(window=2)
+    assert dispatch.refill(LANE, now=now) == 0, "a window that was made smaller empties by itself"
+
+
+def test_windows_are_each_queues_own(now: datetime) -> None:
+    due(4, now)
+    elsewhere = [submitted(now=now) for _ in range(2)]
+    assert dispatch.refill(LANE, now=now) == 3
+    assert {fresh(job).dispatched_at for job in elsewhere} == {None}
+
+
+def test_jobs_go_by_priority_then_by_due_time_then_by_age(now: datetime, configured: Callable[..., None]) -> None:
+    configured(queues=("default", LANE), window=100)
+    later, first, urgent, second, patient, overdue = (
+        submitted(now=now, queue=LANE, priority=priority, due_at=now + shift)
+        for priority, shift in (
+            (0, -SECOND), (0, -2 * SECOND), (9, timedelta(0)), (0, -2 * SECOND), (-9, -9 * SECOND), (0, -9 * SECOND),
+        )
+    )  # fmt: skip
+    dispatch.refill(LANE, now=now)
+    assert sent() == [job.id for job in (urgent, overdue, first, second, later, patient)]
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.QUEUED}))
+def test_only_queued_jobs_are_published(now: datetime, state: State) -> None:
+    reaching(state, now=now, queue=LANE)
+    assert dispatch.refill(LANE, now=now) == 0
+    assert sent() == []
+
+
+def test_a_paused_queue_publishes_nothing(now: datetime) -> None:
+    due(2, now)
+    lane_row(paused_at=now)
+    assert dispatch.refill(LANE, now=now) == 0
+    assert sent() == []
+    lane_row(paused_at=None)
+    assert dispatch.refill(LANE, now=now) == 2
+
+
+def test_a_broker_that_is_down_leaves_no_marks(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = due(2, now)
+    with conveyor.refusing() as url, conveyor.broker_at(url, monkeypatch):
+        with pytest.raises(BrokerAway, match="the broker did not take a message"):
+            dispatch.refill(LANE, now=now)
+        assert {fresh(job).dispatched_at for job in jobs} == {None}
+        assert not transport.circuit.closed
+    assert dispatch.refill(LANE, now=now) == 2, "once it is back"
+
+
+def test_while_the_circuit_is_open_the_broker_is_not_tried(
+    now: datetime, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    jobs = due(2, now)
+    circuit = transport.Circuit(open_seconds=3600)
+    monkeypatch.setattr(transport, "circuit", circuit)
+    circuit.trip()
+    for attempt in (dispatch.refill, lambda queue, now: transport.publish("system.echo", [], queue)):
+        with django_assert_num_queries(0), pytest.raises(BrokerAway, match="it is tried again shortly"):
+            attempt(LANE, now=now)
+    with pytest.raises(BrokerAway):
+        transport.depth(LANE)
+    assert sent() == []
+    assert {fresh(job).dispatched_at for job in jobs} == {None}
+
+
+def test_messages_that_the_broker_lost_are_sent_again(now: datetime) -> None:
+    jobs = due(3, now)
+    dispatch.refill(LANE, now=now)
+    assert conveyor.purge(LANE) == 3
+    late = now + dispatch.LOST_AFTER
+    assert dispatch.find_lost(LANE, now=late - SECOND) == 0, "a message that was just sent is not missed yet"
+    assert dispatch.find_lost(LANE, now=late) == 3
+    assert dispatch.refill(LANE, now=late) == 3
+    assert sent() == [job.id for job in jobs]
+
+
+def test_messages_that_wait_are_not_missed(now: datetime) -> None:
+    due(3, now)
+    dispatch.refill(LANE, now=now)
+    assert dispatch.find_lost(LANE, now=now + timedelta(minutes=5)) == 0
+    assert transport.depth(LANE) == 3
+
+
+def test_a_message_forgotten_among_others_is_sent_again_in_the_end(now: datetime) -> None:
+    job, other = due(2, now)
+    dispatch.refill(LANE, now=now)
+    altered(other, dispatched_at=now + timedelta(minutes=1))
+    assert dispatch.find_lost(LANE, now=now + dispatch.FORGOTTEN_AFTER) == 1
+    assert (fresh(job).dispatched_at, fresh(other).dispatched_at) == (None, now + timedelta(minutes=1))
+
+
+def test_a_duplicate_of_a_message_runs_nothing_twice(now: datetime) -> None:
+    (job,) = due(1, now)
+    dispatch.refill(LANE, now=now)
+    dispatch.find_lost(LANE, now=now + dispatch.FORGOTTEN_AFTER)
+    altered(job, dispatched_at=None)
+    dispatch.refill(LANE, now=now)
+    messages = conveyor.taken(LANE)
+    assert len(messages) == 2
+    assert [len(claims.claim(ids, holder=HOLDER, now=now)) for _, ids in messages] == [1, 0]
+
+
+def test_a_claimed_job_is_not_missed(now: datetime) -> None:
+    (job,) = due(1, now)
+    dispatch.refill(LANE, now=now)
+    claimed(job, now=now)
+    conveyor.purge(LANE)
+    assert dispatch.find_lost(LANE, now=now + timedelta(hours=1)) == 0
+
+
+def test_the_broker_is_not_asked_when_nothing_could_be_missed(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    due(2, now)
+    with conveyor.refusing() as url, conveyor.broker_at(url, monkeypatch):
+        assert dispatch.find_lost(LANE, now=now + timedelta(hours=1)) == 0
+        altered(due(1, now)[0], dispatched_at=now)
+        with pytest.raises(BrokerAway, match="the broker did not answer"):
+            dispatch.find_lost(LANE, now=now + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("source", [State.SCHEDULED, State.RETRYING])
+def test_what_has_come_due_is_queued(now: datetime, source: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "BATCH", 2)
+    jobs = [altered(reaching(source, now=now, queue=LANE), due_at=now + step * SECOND) for step in range(7)]
+    assert dispatch.promote(now=now + 4 * SECOND) == {LANE}
+    assert [fresh(job).state for job in jobs] == ["queued"] * 5 + [source] * 2
+    assert happened(jobs[0])[-1] == "due"
+    assert dispatch.promote(now=now + 4 * SECOND) == set()
+
+
+def test_a_retry_that_has_come_due_is_published_again(now: datetime) -> None:
+    job = altered(reaching(State.RETRYING, now=now, queue=LANE), due_at=now)
+    dispatch.promote(now=now)
+    assert dispatch.refill(LANE, now=now) == 1
+    assert sent() == [job.id]
+
+
+def test_a_queue_that_is_no_longer_configured_is_still_served(now: datetime, configured: Callable[..., None]) -> None:
+    (job,) = due(1, now)
+    configured(queues=("default",))
+    assert dispatch.queue_names() == ["default", LANE]
+    assert dispatch.refill(LANE, now=now) == 1
+    assert sent() == [job.id]
+
+
+def test_a_refill_takes_as_many_queries_for_one_job_as_for_fifty(
+    now: datetime, configured: Callable[..., None], django_assert_num_queries: Any
+) -> None:
+    configured(queues=("default", LANE), window=50)
+    lane_row()
+    for count in (1, 49):
+        due(count, now)
+        with django_assert_num_queries(6):  # savepoint, the lane, how many are out, which are due, mark, release
+            dispatch.refill(LANE, now=now)
+
+
+def test_upkeep_does_all_of_it(quiet: None, nudged: list[str]) -> None:
+    from tasks import upkeep
+
+    now = clock.database_now()
+    scheduled = altered(reaching(State.SCHEDULED, now=now, queue=LANE), due_at=now)
+    lost = altered(due(1, now)[0], dispatched_at=now - timedelta(minutes=1))
+    upkeep.refill()
+    assert set(sent()) == {scheduled.id, lost.id}
+    conveyor.purge("default")

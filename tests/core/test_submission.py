@@ -1,0 +1,309 @@
+"""The one way in: what is validated, what is refused, what is written, and when the message goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from jobs_app.core import artifacts, sealing, submission, transport
+from jobs_app.errors import InvalidParameters, InvalidRequest, TooLarge, UnknownKind
+from jobs_app.lifecycle import Via
+from jobs_app.models import Artifact, Event, Job, JobInput
+from jobs_app.parameters import MASK, Secret
+from jobs_app.parameters import Artifact as ArtifactParameter
+from tests.support.kinds_of_every_type import Address, Login, Place
+from tests.support.ledger import fresh, happened, submitted
+
+GOOD = {"text": "a", "count": 1, "colour": "red"}
+
+
+def refused(kind: str, parameters: Any, **options: Any) -> dict[str, str]:
+    """The problems of a submission that is refused, by location; nothing of it may be left behind."""
+    with pytest.raises(InvalidParameters) as caught:
+        submitted(kind, parameters, **options)
+    assert not Job.objects.exists()
+    assert not Event.objects.exists()
+    return {problem.pointer: problem.message for problem in caught.value.problems}
+
+
+def test_a_job_is_written_whole(alice: User, now: datetime) -> None:
+    job = fresh(submitted("system.echo", {"text": "hello"}, owner=alice, now=now, via=Via.API, priority=7))
+    assert (job.kind, job.queue, job.state, job.owner, job.via) == ("system.echo", "default", "queued", alice, "api")
+    assert (job.parameters, job.sealed, job.priority, job.max_attempts) == ({"text": "hello"}, None, 7, 1)
+    assert (job.created_at, job.due_at, job.attempt, job.failures, job.kills) == (now, now, 0, 0, 0)
+    assert (job.timeout, job.hard_timeout) == (timedelta(minutes=10), timedelta(minutes=10, seconds=30))
+    event = job.events.get()
+    assert (event.name, event.source, event.target, event.actor, event.reason) == (
+        "submitted",
+        "",
+        "queued",
+        alice,
+        "api",
+    )
+
+
+def test_the_policy_of_the_kind_is_the_default(now: datetime) -> None:
+    assert submitted("probe.raises", now=now).max_attempts == 3
+    assert submitted("probe.raises", now=now, max_attempts=5).max_attempts == 5
+
+
+def test_a_job_due_later_is_scheduled(now: datetime) -> None:
+    assert submitted(now=now, due_at=now + timedelta(seconds=1)).state == "scheduled"
+    assert submitted(now=now, due_at=now).state == "queued"
+    assert submitted(now=now, due_at=now - timedelta(days=1)).state == "queued"
+
+
+def test_defaults_are_stored_as_validated(db: None) -> None:
+    job = fresh(submitted("probe.everything", {**GOOD, "count": "7", "address": {"city": "Oslo"}}))
+    assert job.parameters["count"] == 7
+    assert job.parameters["price"] == "9.99"
+    assert job.parameters["address"] == {"city": "Oslo", "street": "Main Street", "verified": False, "place": None}
+    assert job.parameters["moment"] == "2026-01-31T09:30:00Z"
+    assert job.parameters["tags"] == []
+
+
+def test_python_objects_of_the_right_type_are_taken(alice: User, now: datetime) -> None:
+    upload = artifacts.as_parameter(artifacts.take_upload("a.csv", [b"x"], owner=alice, now=now))
+    given = {
+        **GOOD,
+        "address": Address(city="Bergen", place=Place(latitude=60)),
+        "document": upload,
+        "wait": timedelta(1),
+    }
+    job = fresh(submitted("probe.everything", given, owner=alice, now=now))
+    assert job.parameters["address"]["place"] == {"latitude": 60.0, "longitude": 0.0}
+    assert (job.parameters["document"], job.parameters["wait"]) == (str(upload.id), "P1D")
+
+
+def test_each_fault_is_a_problem_with_its_place(db: None) -> None:
+    problems = refused(
+        "probe.everything",
+        {
+            "text": "", "count": 0, "colour": "blue", "ratio": "much", "price": "1.999", "size": "medium",
+            "tags": ["ok", 5], "address": {"city": "X", "zip": 1}, "addresses": [{}], "wrong": True,
+        },
+    )  # fmt: skip
+    assert set(problems) == {
+        "text", "count", "colour", "ratio", "price", "size", "tags.1", "address.city", "address.zip",
+        "addresses.0.city", "wrong",
+    }  # fmt: skip
+    assert problems["count"] == "expected greater than or equal to 1"
+    assert problems["colour"] == "expected 'red', 'green' or 'dark blue'"
+    assert problems["wrong"] == problems["address.zip"] == "there is no such parameter"
+    assert problems["addresses.0.city"] == "expected a value, got none"
+
+
+@pytest.mark.parametrize("parameters", [[1], "text", 7])
+def test_parameters_that_are_no_object_are_refused(db: None, parameters: Any) -> None:
+    assert set(refused("probe.nothing", parameters)) == {""}
+
+
+NOT_JSON = "expected parameters that JSON can hold"
+FINITE = "expected a finite number"
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "place", "message"),
+    [
+        ("probe.everything", {**GOOD, "text": "a\0b"}, "text", "expected text without NUL characters"),
+        ("probe.everything", {**GOOD, "home": {"city": "O\0"}}, "home.city", "expected text without NUL characters"),
+        ("probe.everything", {**GOOD, "tags": ["a", "\0"]}, "tags.1", "expected text without NUL characters"),
+        ("probe.everything", {**GOOD, "text": "half \ud800"}, "", NOT_JSON),
+        ("probe.everything", {**GOOD, "text": b"\xff\xfe"}, "", NOT_JSON),
+        ("probe.everything", {**GOOD, "\ud800": 1}, "", NOT_JSON),
+        ("probe.everything", {**GOOD, "optional": 10**1001}, "optional", "expected a number of at most 1,000 digits"),
+        ("probe.number", {"value": "nan"}, "value", FINITE),
+        ("probe.number", {"value": "-Infinity"}, "value", FINITE),
+        ("probe.number", {"value": float("inf")}, "value", FINITE),
+        ("probe.number", {"value": 1e400}, "value", FINITE),
+    ],
+    ids=str,
+)
+def test_what_a_database_cannot_keep_is_refused_in_words(
+    db: None, kind: str, parameters: dict[str, Any], place: str, message: str
+) -> None:
+    ((found, words),) = refused(kind, parameters).items()
+    assert (found, words[: len(message)]) == (place, message)
+
+
+def test_long_numbers_are_refused(db: None) -> None:
+    assert set(refused("probe.everything", {**GOOD, "optional": 10**5000})) == {"optional"}
+    job = submitted("probe.everything", {**GOOD, "optional": 10**999})
+    assert fresh(job).parameters["optional"] == 10**999
+
+
+def test_depth_is_bounded(db: None) -> None:
+    def nested(depth: int) -> Any:
+        value: Any = "x"
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    assert refused("system.echo", {"text": nested(200)}) == {"text": "expected a valid string"}
+    for depth in (300, 100_000):
+        assert "at most 200 deep" in refused("system.echo", {"text": nested(depth)})[""]
+
+
+def test_size_is_bounded(db: None, configured: Callable[..., None]) -> None:
+    configured(parameters_bytes=1024)
+    fits = "x" * (1024 - len('{"text":""}'))
+    submitted("system.echo", {"text": fits})
+    with pytest.raises(TooLarge, match=r"at most 1,024 bytes as JSON, got 1,025; upload large data as an artifact"):
+        submitted("system.echo", {"text": fits + "x"})
+    # Bytes count, not characters; and what is too large is not first validated.
+    with pytest.raises(TooLarge):
+        submitted("system.echo", {"text": "é" * 600, "wrong": 1})
+    assert Job.objects.count() == 1
+
+
+def test_ten_megabytes_are_refused(db: None) -> None:
+    with pytest.raises(TooLarge, match=r"got 10,000,0\d\d"):
+        submitted("system.echo", {"text": "x" * 10_000_000})
+
+
+def test_an_unknown_kind_is_refused(db: None) -> None:
+    with pytest.raises(UnknownKind, match=r"did you mean system\.echo"):
+        submitted("system.eho")
+
+
+def zoned(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"priority": 101}, "expected a priority from -100 to 100, got 101"),
+        ({"priority": -101}, "expected a priority from -100 to 100"),
+        ({"max_attempts": 0}, "expected max_attempts from 1 to 100, got 0"),
+        ({"max_attempts": 101}, "expected max_attempts from 1 to 100"),
+        ({"idempotency_key": ""}, "an idempotency key of 1 to 255 printable characters"),
+        ({"idempotency_key": "k" * 256}, "an idempotency key of 1 to 255"),
+        ({"idempotency_key": "a\0"}, "printable"),
+        ({"due_at": datetime(2026, 1, 1)}, r"expected due_at with a time zone, got 2026-01-01T00:00:00"),  # noqa: DTZ001
+        ({"expires_at": datetime(2026, 1, 1)}, "expected expires_at with a time zone"),  # noqa: DTZ001
+        ({"due_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))}, "due_at within ten years from now"),
+        ({"due_at": datetime.min.replace(tzinfo=timezone(timedelta(hours=12)))}, "due_at within ten years from now"),
+        ({"expires_at": datetime.max.replace(tzinfo=UTC)}, "expires_at within ten years"),
+        ({"queue": "nowhere"}, "expected one of the queues default, got 'nowhere'"),
+    ],
+)
+def test_bad_options_are_refused(now: datetime, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        submitted(now=now, **options)
+    assert not Job.objects.exists()
+
+
+def test_an_expiry_must_come_after_the_job_is_due(now: datetime) -> None:
+    submitted(now=now, expires_at=now + timedelta(seconds=1))
+    for due_at, expires_at in ((None, now), (now + timedelta(hours=2), now + timedelta(hours=1))):
+        with pytest.raises(InvalidRequest, match="expected expires_at after the job is due"):
+            submitted(now=now, due_at=due_at, expires_at=expires_at)
+
+
+def test_a_file_of_another_is_refused_as_if_it_were_not_there(
+    alice: User, bob: User, carol: User, now: datetime
+) -> None:
+    upload = artifacts.take_upload("a.csv", [b"x"], owner=alice, now=now)
+    parameters = {"first": str(upload.id), "others": []}
+    problems = refused("probe.files", parameters, owner=bob)
+    assert problems == {"first": "there is no uploaded file with this id, or it is not yours"}
+    assert refused("probe.files", {**parameters, "first": str(now.timestamp())}, owner=bob) == {
+        "first": "expected the id of an uploaded file (a UUID)"
+    }
+    for allowed in (alice, carol, None):
+        job = submitted("probe.files", parameters, owner=allowed, now=now)
+        assert job.inputs.get().artifact_id == upload.id
+
+
+def test_each_file_a_job_takes_is_noted_once(alice: User, now: datetime) -> None:
+    ids = [str(artifacts.take_upload(name, [b""], owner=alice, now=now).id) for name in ("a", "b")]
+    job = submitted("probe.files", {"first": ids[0], "others": [*ids, ids[1]]}, owner=alice, now=now)
+    assert JobInput.objects.filter(job=job).count() == 2
+    assert Artifact.objects.count() == 2
+
+
+def test_a_secret_is_sealed_and_starred(db: None) -> None:
+    job = fresh(submitted("probe.secretive", {"token": "hunter2hunter2"}))
+    assert job.parameters == {"token": MASK}
+    assert job.sealed is not None
+    assert b"hunter2" not in bytes(job.sealed)
+    assert sealing.unseal(job.sealed) == {"token": "hunter2hunter2"}
+    row = Job.objects.filter(id=job.id).values().get()
+    assert not [name for name, value in row.items() if "hunter2" in str(value)]
+
+
+def test_secrets_given_as_objects_and_in_depth_are_sealed_too(db: None) -> None:
+    login = Login(name="alice", password=Secret("first secret"))
+    job = fresh(submitted("probe.signs_in", {"login": login, "spare": [{"name": "b", "password": "second secret"}]}))
+    assert job.parameters == {
+        "login": {"name": "alice", "password": MASK}, "spare": [{"name": "b", "password": MASK}],
+    }  # fmt: skip
+    assert sealing.unseal(job.sealed) == {  # type: ignore[arg-type]
+        "login": {"name": "alice", "password": "first secret"}, "spare": [{"name": "b", "password": "second secret"}],
+    }  # fmt: skip
+
+
+def test_a_refusal_does_not_tell_the_secret(db: None) -> None:
+    problems = refused(
+        "probe.signs_in", {"login": {"name": "a", "password": ["hunter2hunter2"]}, "x": "hunter2hunter2"}
+    )
+    assert set(problems) == {"login.password", "x"}
+    assert "hunter2" not in str(problems)
+
+
+def test_a_file_id_may_come_as_the_handlers_own_type(alice: User, now: datetime) -> None:
+    upload = artifacts.take_upload("a.csv", [b"x"], owner=alice, now=now)
+    given = ArtifactParameter(upload.id)
+    assert submitted("probe.files", {"first": given, "others": [given]}, owner=alice).parameters["first"] == str(
+        upload.id
+    )
+
+
+def test_nothing_is_left_of_a_submission_that_is_rolled_back(quiet: None, nudged: list[str]) -> None:
+    class Oops(Exception):
+        pass
+
+    def submit_and_fail() -> None:
+        with transaction.atomic():
+            submission.submit("system.echo", {"text": "never"}, idempotency_key="never")
+            raise Oops
+
+    with pytest.raises(Oops):
+        submit_and_fail()
+    assert not Job.objects.exists()
+    assert not Event.objects.exists()
+    transport.publisher.drain()
+    assert nudged == []
+
+
+def test_the_message_follows_the_commit_and_not_before(quiet: None, nudged: list[str]) -> None:
+    with transaction.atomic():
+        job = submission.submit("system.echo", {"text": "soon"})
+        transport.publisher.drain()
+        assert nudged == []
+    transport.publisher.drain()
+    assert nudged == ["default"]
+    assert happened(job) == ["submitted"]
+
+
+def test_the_number_of_queries_is_known(alice: User, now: datetime, django_assert_num_queries: Any) -> None:
+    upload = artifacts.take_upload("a.csv", [b"x"], owner=alice, now=now)
+    files = {"first": str(upload.id), "others": [str(upload.id)] * 10}
+    # The job and its event, within two savepoints.
+    with django_assert_num_queries(6):
+        submitted("probe.nothing", owner=alice, now=now)
+    with django_assert_num_queries(7):
+        submitted("probe.nothing", owner=alice, now=now, idempotency_key="k")
+    with django_assert_num_queries(1):
+        submitted("probe.nothing", owner=alice, now=now, idempotency_key="k")
+    # Besides: two for the user's permissions, one to find the files, one to note them all.
+    with django_assert_num_queries(10):
+        submitted("probe.files", files, owner=alice, now=now)
+    with django_assert_num_queries(0), pytest.raises(InvalidParameters):
+        submitted("probe.everything", {}, owner=alice, now=now)

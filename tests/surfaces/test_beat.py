@@ -1,0 +1,144 @@
+"""Beat for real: ticks that run, that do not pile up, that survive restarts of beat and of the broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+
+from jobs_app import wire
+from jobs_app.core import clock
+from jobs_app.models import Job
+from tasks.beat import BACKLOG
+from tests.support.ledger import altered, fresh, submitted
+from tests.support.processes import ROOT, eventually
+from tests.surfaces.processes import Broker, Running, celery, environment_with
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet")]
+
+TICKS = {wire.REFILL, wire.RESCUE}
+
+
+class Stage:
+    """A broker of the test's own, and the two processes that upkeep needs."""
+
+    def __init__(self, directory: Path, given: dict[str, str]) -> None:
+        self.directory = directory
+        self.broker = Broker(directory / "broker")
+        self.environment = environment_with(self.broker, given)
+        self._logs = 0
+
+    def beat(self) -> AbstractContextManager[Running]:
+        return celery("beat", "--loglevel", "INFO", environment=self.environment, log=self._log("beat"))
+
+    def upkeep(self) -> AbstractContextManager[Running]:
+        arguments = ("worker", "-Q", "system", "-c", "1", "-n", "upkeep@beat-test", "--loglevel", "INFO")
+        quiet = ("--without-mingle", "--without-gossip")
+        return celery(*arguments, *quiet, environment=self.environment, log=self._log("upkeep"))
+
+    def _log(self, name: str) -> Path:
+        self._logs += 1
+        return self.directory / f"{name}-{self._logs}.log"
+
+
+@pytest.fixture
+def stage(tmp_path: Path, worker_environment: dict[str, str]) -> Iterator[Stage]:
+    made = Stage(tmp_path, worker_environment)
+    made.broker.start()
+    yield made
+    made.broker.stop()
+
+
+def ran(worker: Running) -> set[str]:
+    return {name for name in TICKS if f"Task {name}[" in worker.said and "succeeded" in worker.said}
+
+
+def test_upkeep_runs_and_leaves_the_schedule_as_it_should_be(stage: Stage) -> None:
+    now = clock.database_now()
+    due = altered(submitted(due_at=now + timedelta(hours=1)), due_at=now - timedelta(seconds=1))
+    expired = submitted(expires_at=now + timedelta(seconds=1))
+    before = {each.name for each in ROOT.iterdir()}
+    with stage.beat() as beat, stage.upkeep() as worker:
+        eventually(lambda: ran(worker) == TICKS, what="both ticks to run")
+        eventually(lambda: fresh(due).state == "queued", what="refill to promote a due job")
+        eventually(lambda: fresh(expired).state == "failed", what="rescue to end an expired job")
+        rows = {row.name: row for row in PeriodicTask.objects.all()}
+        assert set(rows) == TICKS  # and no celery.backend_cleanup
+        assert {rows[wire.REFILL].interval.every, rows[wire.RESCUE].interval.every} == {1, 2}
+        assert {row.expire_seconds for row in rows.values()} == {10}
+        assert "Sending due task" not in beat.said  # every second, it would bury what matters
+    assert {each.name for each in ROOT.iterdir()} == before  # no schedule file, no pid file
+
+
+def test_ticks_neither_pile_up_nor_run_late(stage: Stage) -> None:
+    with stage.beat() as beat:
+        eventually(lambda: stage.broker.waiting("system") == BACKLOG, what="ticks to wait")
+        newest = json.loads(stage.broker.client.lindex("system", 0))
+        expires = datetime.fromisoformat(newest["headers"]["expires"])
+        assert timedelta(0) < expires - datetime.now(UTC) <= timedelta(seconds=11)
+        eventually(lambda: datetime.now(UTC) > expires, what="the ticks to expire")
+        assert stage.broker.waiting("system") == BACKLOG
+        assert beat.stop() == 0
+    assert sum(PeriodicTask.objects.values_list("total_run_count", flat=True)) > 2 * BACKLOG
+    with stage.upkeep() as worker:
+        eventually(lambda: stage.broker.waiting("system") == 0, what="the worker to clear the queue")
+        eventually(lambda: worker.said.count("Discarding revoked task") == BACKLOG, what="expired ticks to be dropped")
+        assert ran(worker) == set()
+
+
+def test_beat_starts_again_where_it_stopped(stage: Stage) -> None:
+    for _ in range(3):
+        with stage.beat() as beat:
+            eventually(lambda: stage.broker.waiting("system") > 0, what="ticks")
+            assert beat.stop() == 0
+        assert "Traceback" not in beat.said
+        stage.broker.client.delete("system")
+    assert PeriodicTask.objects.count() == 2
+    assert IntervalSchedule.objects.count() == 2
+
+
+def test_what_an_operator_switched_off_stays_off_and_changes_are_heeded(stage: Stage) -> None:
+    every = IntervalSchedule.objects.create(every=1, period="seconds")
+    message = {"schedule": "greeting", "kind": "system.echo", "parameters": {"text": "good morning"}}
+    greeting = PeriodicTask.objects.create(
+        name="greeting", task=wire.SUBMIT, interval=every, kwargs=json.dumps(message), enabled=False
+    )
+    with stage.beat(), stage.upkeep() as worker:
+        eventually(lambda: ran(worker) == TICKS, what="upkeep to run")
+        assert not Job.objects.exists()
+        greeting.enabled = True
+        greeting.save()
+        job = eventually(lambda: Job.objects.first(), what="the schedule to submit a job")
+        assert (job.kind, job.parameters, job.owner, job.via) == (
+            "system.echo", {"text": "good morning"}, None, "schedule",
+        )  # fmt: skip
+        assert job.idempotency_key.startswith("greeting@")
+
+
+def test_a_broker_that_went_away_is_one_line_and_ticks_come_back(stage: Stage) -> None:
+    with stage.beat() as beat:
+        eventually(lambda: stage.broker.waiting("system") > 0, what="ticks")
+        stage.broker.stop()
+        eventually(lambda: "was not sent" in beat.said, what="beat to notice")
+        stage.broker.start()
+        stage.broker.client.delete("system")
+        eventually(lambda: stage.broker.waiting("system") > 0, what="ticks to come back")
+        assert beat.process.poll() is None
+        assert "Traceback" not in beat.said
+
+
+def test_two_beats_are_no_harm(stage: Stage) -> None:
+    job = submitted(due_at=clock.database_now() + timedelta(hours=1))
+    altered(job, due_at=clock.database_now() - timedelta(seconds=1))
+    with stage.beat() as one, stage.beat() as two, stage.upkeep() as worker:
+        eventually(lambda: ran(worker) == TICKS, what="both ticks to run")
+        eventually(lambda: fresh(job).state == "queued", what="the job to be queued")
+        assert (one.stop(), two.stop()) == (0, 0)
+    assert PeriodicTask.objects.count() == 2
+    assert PeriodicTasks.objects.count() == 1
+    assert list(job.events.values_list("name", flat=True)) == ["submitted", "due"]

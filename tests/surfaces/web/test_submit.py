@@ -1,0 +1,135 @@
+"""Choosing a kind and submitting it; running an old job again with changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from jobs_app.core import control
+from jobs_app.models import Job
+from jobs_app.parameters import MASK
+from tests.support.ledger import submitted
+from tests.surfaces.web.conftest import logged_in
+
+HTMX = {"HX-Request": "true"}
+
+
+def test_every_kind_is_offered_with_its_summary(alices: Client) -> None:
+    shown = alices.get("/submit/").content.decode()
+    for part in ("Datasets", "datasets.aggregate", reverse("submit", args=["system.echo"]), "Return the text"):
+        assert part in shown
+
+
+def test_a_submission_leads_to_the_job(alices: Client, alice: User) -> None:
+    answer = alices.post("/submit/system.echo/", {"text": "hello"})
+    job = Job.objects.get()
+    assert answer.status_code == 302
+    assert answer["Location"] == reverse("job", args=[job.id])
+    assert (job.owner, job.via, job.parameters) == (alice, "web", {"text": "hello"})
+
+
+def test_htmx_is_sent_on_by_a_header(alices: Client) -> None:
+    answer = alices.post("/submit/system.echo/", {"text": "hello"}, headers=HTMX)
+    assert answer["HX-Redirect"] == reverse("job", args=[Job.objects.get().id])
+
+
+def test_every_problem_is_at_its_field_at_once_and_nothing_typed_is_lost(alices: Client) -> None:
+    sent = {
+        "text": "kept text", "count": "1000", "colour": "purple", "word": "NOT", "numbers": "1\n-2", "ratio": "1",
+        "address--given": "on", "address-city": "X", "addresses": "[{]",
+    }  # fmt: skip
+    answer = alices.post("/submit/probe.everything/", sent)
+    assert answer.status_code == 422
+    errors = answer.context["form"].errors
+    assert sorted(errors) == ["address-city", "addresses", "colour", "count", "numbers", "ratio", "word"]
+    assert errors["numbers"][0].startswith("item 2: ")
+    shown = answer.content.decode()
+    for kept in ('value="kept text"', 'value="1000"', 'value="NOT"', 'value="X"', "[{]", 'aria-invalid="true"'):
+        assert kept in shown
+    assert not Job.objects.exists()
+
+
+def test_a_refused_form_comes_back_alone_to_htmx(alices: Client) -> None:
+    answer = alices.post("/submit/system.sleep/", {"seconds": "many"}, headers=HTMX)
+    assert answer.status_code == 422
+    assert answer.content.decode().strip().startswith("<form")
+
+
+@pytest.mark.parametrize("secret", ["hunter2-secret"])
+def test_a_secret_is_not_sent_back_with_a_refused_form(alices: Client, secret: str) -> None:
+    answer = alices.post("/submit/probe.everything/", {"text": "x", "count": "0", "colour": "red", "secret": secret})
+    assert answer.status_code == 422
+    assert secret not in answer.content.decode()
+
+
+def test_parameters_that_are_too_large_are_said_above_the_form(alices: Client) -> None:
+    answer = alices.post("/submit/probe.fails/", {"reason": "x" * 300_000})
+    assert answer.status_code == 422
+    assert "262,144 bytes" in answer.context["form"].non_field_errors()[0]
+
+
+def test_pressing_the_button_twice_is_one_job(alices: Client) -> None:
+    key = str(alices.get("/submit/system.echo/").context["key"])
+    first = alices.post("/submit/system.echo/", {"text": "a", "_key": key})
+    second = alices.post("/submit/system.echo/", {"text": "a", "_key": key})
+    assert first["Location"] == second["Location"]
+    assert "sent before" in alices.get(second["Location"]).content.decode()
+    assert Job.objects.count() == 1
+
+
+def test_going_back_and_changing_the_form_is_another_job(alices: Client) -> None:
+    key = str(alices.get("/submit/system.echo/").context["key"])
+    alices.post("/submit/system.echo/", {"text": "a", "_key": key})
+    assert alices.post("/submit/system.echo/", {"text": "b", "_key": key}).status_code == 302
+    assert sorted(Job.objects.values_list("parameters__text", flat=True)) == ["a", "b"]
+
+
+def test_an_unknown_kind_is_a_page_that_says_so(alices: Client) -> None:
+    for answer in (alices.get("/submit/no.such/"), alices.post("/submit/no.such/", {})):
+        assert answer.status_code == 404
+        assert "expected one of the registered kinds" in answer.content.decode()
+
+
+def test_run_again_with_changes_makes_a_linked_job_and_leaves_the_old_one(alices: Client, alice: User) -> None:
+    old = submitted("system.echo", {"text": "first"}, owner=alice)
+    change = reverse("job-change", args=[old.id])
+    assert ">first<" in alices.get(change).content.decode() or "first" in alices.get(change).content.decode()
+    answer = alices.post(change, {"text": "second"})
+    new = Job.objects.exclude(id=old.id).get()
+    assert answer["Location"] == reverse("job", args=[new.id])
+    assert (new.rerun_of_id, new.parameters, new.via) == (old.id, {"text": "second"}, "web")
+    assert Job.objects.get(id=old.id).parameters == {"text": "first"}
+    assert str(new.id) in alices.get(reverse("job", args=[old.id])).content.decode()
+    assert str(old.id) in alices.get(reverse("job", args=[new.id])).content.decode()
+
+
+def test_a_secret_whose_mask_is_left_stays_what_it_was_however_deep(alices: Client, alice: User) -> None:
+    old = submitted(
+        "probe.signs_in",
+        {"login": {"name": "a", "password": "first-secret"}, "spare": [{"name": "b", "password": "other-secret"}]},
+        owner=alice,
+    )
+    change = reverse("job-change", args=[old.id])
+    shown = alices.get(change).content.decode()
+    assert MASK in shown
+    assert "first-secret" not in shown
+    spare = json.dumps([{"name": "b2", "password": MASK}, {"name": "c", "password": "new-secret"}])
+    alices.post(change, {"login-name": "a2", "login-password": MASK, "spare": spare})
+    new = Job.objects.exclude(id=old.id).get()
+    assert control.original_parameters(new) == {
+        "login": {"name": "a2", "password": "first-secret"},
+        "spare": [{"name": "b2", "password": "other-secret"}, {"name": "c", "password": "new-secret"}],
+    }
+
+
+def test_someone_elses_job_cannot_be_changed_and_run(alice: User, bob: User) -> None:
+    old = submitted("system.echo", {"text": "secret plans"}, owner=alice)
+    browser = logged_in(bob)
+    for answer in (browser.get(reverse("job-change", args=[old.id])), browser.post(reverse("job-change", args=[old.id]))):
+        assert answer.status_code == 404
+        assert "secret plans" not in answer.content.decode()
+    assert Job.objects.count() == 1

@@ -1,0 +1,121 @@
+"""Files in forms: uploaded or chosen, kept when another field is at fault, refused in words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.test import Client
+from django.urls import reverse
+
+from jobs_app.core import artifacts
+from jobs_app.models import Artifact, Job
+from tests.surfaces.web.conftest import file, logged_in
+
+SUBMIT = "/submit/probe.files/"
+
+
+def upload(owner: User, name: str = "earlier.csv", now: Any = None) -> Artifact:
+    return artifacts.take_upload(name, [b"x"], owner=owner, now=now)
+
+
+def test_an_upload_and_a_choice_become_inputs_of_the_job(alices: Client, alice: User, now: Any) -> None:
+    earlier = upload(alice, now=now)
+    answer = alices.post(SUBMIT, {"first": file("new.csv"), "others-chosen": [str(earlier.id)], "others": [file("more.csv")]})
+    assert answer.status_code == 302
+    job = Job.objects.get()
+    names = sorted(job.inputs.values_list("artifact__name", flat=True))
+    assert names == ["earlier.csv", "more.csv", "new.csv"]
+    assert job.parameters["others"][0] == str(earlier.id)
+
+
+def test_a_file_stays_uploaded_and_chosen_when_another_field_is_wrong(alices: Client) -> None:
+    answer = alices.post("/submit/datasets.aggregate/", {"dataset": file("flights.csv"), "measure": "delay", "limit": "0"})
+    assert answer.status_code == 422
+    kept = Artifact.objects.get()
+    shown = answer.content.decode()
+    assert f'<option value="{kept.id}" selected>' in shown
+    assert 'value="delay"' in shown
+    assert not Job.objects.exists()
+
+    again = alices.post(
+        "/submit/datasets.aggregate/", {"dataset-chosen": str(kept.id), "group_by": "carrier", "measure": "delay"}
+    )
+    assert again.status_code == 302
+    assert Artifact.objects.count() == 1
+
+
+def test_a_required_file_that_is_missing_is_said_at_its_field(alices: Client) -> None:
+    answer = alices.post(SUBMIT, {})
+    assert answer.context["form"].errors["first"] == ["expected a file, got none"]
+
+
+def test_only_my_own_uploads_are_offered(alices: Client, alice: User, bob: User, now: Any) -> None:
+    upload(alice, "mine.csv", now)
+    upload(bob, "his.csv", now)
+    shown = alices.get(SUBMIT).content.decode()
+    assert "mine.csv" in shown
+    assert "his.csv" not in shown
+
+
+def test_someone_elses_file_cannot_be_chosen(alices: Client, bob: User, now: Any) -> None:
+    his = upload(bob, now=now)
+    answer = alices.post(SUBMIT, {"first-chosen": str(his.id)})
+    assert answer.status_code == 422
+    assert "not yours" in answer.context["form"].errors["first"][0]
+    assert "earlier.csv" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".csv", "tab\there.csv"])
+def test_a_bad_file_name_is_said_at_its_field(alices: Client, name: str) -> None:
+    answer = alices.post(SUBMIT, {"first": file(name)})
+    # Django itself cuts names to 255 characters and drops paths from them.
+    assert answer.status_code == 422
+    assert "file name" in answer.context["form"].errors["first"][0]
+    assert not Artifact.objects.exists()
+
+
+def test_a_path_in_a_file_name_is_dropped(alices: Client) -> None:
+    alices.post(SUBMIT, {"first": file("../../etc/passwd")})
+    assert Artifact.objects.get().name == "passwd"
+
+
+@pytest.mark.parametrize("size", [1_500, 1_500_000], ids=["in memory", "on disk"])
+def test_a_file_over_the_limit_is_dropped_and_said_at_its_field(
+    alices: Client, configured: Callable[..., None], size: int
+) -> None:
+    configured(upload_bytes=1_200)
+    answer = alices.post(SUBMIT, {"first": file("big.csv", b"x" * size)})
+    assert answer.status_code == 422
+    assert "at most 1,200 bytes" in answer.context["form"].errors["first"][0]
+    assert not Artifact.objects.exists()
+
+
+def test_a_full_disk_is_said_at_the_field(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
+    answer = alices.post(SUBMIT, {"first": file("big.csv", b"x" * 1_500_000)})
+    assert answer.status_code == 422
+    assert "room on the disk" in answer.context["form"].errors["first"][0]
+
+
+def test_running_again_offers_the_old_jobs_file_however_old(alices: Client, alice: User, now: Any) -> None:
+    alices.post(SUBMIT, {"first": file("old.csv")})
+    job = Job.objects.get()
+    for _ in range(100):
+        upload(alice, now=now)
+    shown = alices.get(reverse("job-change", args=[job.id])).content.decode()
+    assert "old.csv" in shown
+
+
+def test_an_operator_running_a_users_job_again_may_use_its_file(alices: Client, carol: User) -> None:
+    alices.post(SUBMIT, {"first": file("hers.csv")})
+    job = Job.objects.get()
+    shown = logged_in(carol).get(reverse("job-change", args=[job.id])).content.decode()
+    assert "hers.csv" in shown
