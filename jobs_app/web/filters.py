@@ -1,0 +1,125 @@
+"""The template library ``weir``: times, durations, icons."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs_app.lifecycle import EventName, State
+from jobs_app.reads.views import AttemptView, EventView, JobView, KindView
+from jobs_app.web import words
+
+register = template.Library()
+
+ICONS = {
+    State.BLOCKED: "lock",
+    State.SCHEDULED: "clock",
+    State.QUEUED: "queue",
+    State.RUNNING: "play",
+    State.RETRYING: "again",
+    State.SUCCEEDED: "check",
+    State.FAILED: "cross",
+    State.CANCELLED: "stop",
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A picture from icons.svg, for the eye only: what it means stands beside it in words."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("jobs_app/icons.svg"), name
+    )
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
+    """A state as a badge: picture, word and colour."""
+    known = State(value)
+    return format_html(
+        '<span class="state state-{}" title="{}">{}{}</span>', known, known.meaning, icon(ICONS[known]), known
+    )
+
+
+@register.simple_tag
+def moment(value: datetime | None) -> SafeString | str:
+    """A time: how long ago in words, kept up to date by page.js; the exact time as a title."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
+        value.isoformat(timespec="milliseconds"),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+        words.distance(value, timezone.now()),
+    )
+
+
+@register.simple_tag
+def clock(value: datetime) -> SafeString:
+    """A time of day, exact; the date as a title."""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(timespec="milliseconds"),
+        f"{local:%Y-%m-%d %H:%M:%S.%f} {local.tzname()}",
+        f"{local:%H:%M:%S}",
+    )
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """A duration in words."""
+    return "" if value is None else words.length(value)
+
+
+@register.filter
+def took(job: JobView) -> timedelta | None:
+    """From the first start to the end; None for a job that never began."""
+    return job.finished_at - job.started_at if job.finished_at and job.started_at else None
+
+
+@register.filter
+def ran(attempt: AttemptView) -> timedelta | None:
+    """How long an attempt took; None while it runs."""
+    return attempt.finished_at - attempt.started_at if attempt.finished_at else None
+
+
+@register.filter
+def telling(event: EventView) -> bool:
+    """Whether an event's reason says something that the page does not say elsewhere."""
+    return bool(event.reason) and event.name not in {EventName.SUBMITTED, EventName.CLAIMED, EventName.FAILED}
+
+
+@register.filter
+def percent(value: float) -> int:
+    """A fraction as per cent."""
+    return words.percent(value)
+
+
+@register.filter
+def excerpt(value: dict[str, Any]) -> str:
+    """Parameters in one line."""
+    return words.excerpt(value)
+
+
+@register.filter
+def paragraphs(kind: KindView) -> list[str]:
+    """A kind's description after its summary, without the line breaks of the source; lists keep theirs."""
+    found = []
+    for block in kind.description.removeprefix(kind.summary).split("\n\n"):
+        lines = [line.strip() for line in block.splitlines() if line.strip()]
+        if lines:
+            found.append("".join(("\n" if line[:2] in {"- ", "* "} else " ") + line for line in lines).strip())
+    return found
+
+
+@register.filter
+def label(value: str) -> str:
+    """A name as a label: ``group_by`` is ``Group by``."""
+    return str(value).replace("_", " ").capitalize()

@@ -1,0 +1,203 @@
+"""One job: how it stands, followed live, what came out of it, and what can be done with it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from jobs_app.core import clock, control
+from jobs_app.errors import Conflict, InvalidRequest, NotFound, WeirError
+from jobs_app.lifecycle import State, Via
+from jobs_app.reads import jobs
+from jobs_app.reads.views import ArtifactView, JobView
+from jobs_app.web import drawing, timeline, words
+from jobs_app.web.pages import is_fragment, page, refusal, render, user_of
+
+DRAWN_BYTES = 2_000_000
+"""A larger result is not drawn but offered as a file."""
+
+PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+PICTURE_BYTES = 8_000_000
+GALLERY = 24
+
+
+@page
+@require_safe
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The page of a job."""
+    user = user_of(request)
+    shown = jobs.job(user, job_id)
+    lines = jobs.log_lines(user, job_id)
+    inputs = jobs.inputs_of(user, job_id)
+    context = {
+        "section": "jobs",
+        **_standing(shown),
+        **_outcome(request, shown),
+        **_history(request, shown),
+        "lines": lines,
+        "more_lines": len(lines) == jobs.LINES,
+        "inputs": inputs,
+        "parameters": _parameters(shown, inputs),
+        "reruns": jobs.reruns(user, job_id),
+    }
+    return render(request, "job.html", context)
+
+
+@page
+@require_safe
+def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """What has changed: always the state and progress; the rest when the state, or the attempt, is another."""
+    return _changes(request, jobs.job(user_of(request), job_id), request.GET.get("stamp", ""))
+
+
+@page
+@require_safe
+def log(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Log lines after a given one."""
+    after = request.GET.get("after", "0")
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        raise InvalidRequest(f"expected the number of a log line, got {after[:40]!r}")
+    lines = jobs.log_lines(user_of(request), job_id, after=int(after))
+    return render(request, "job/log_lines.html", {"lines": lines, "more_lines": len(lines) == jobs.LINES, "id": job_id})
+
+
+@page
+@require_POST
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Cancel the job."""
+    try:
+        control.cancel(job_id, actor=user_of(request), now=clock.database_now())
+    except Conflict as error:
+        if is_fragment(request):
+            return refusal(request, error)
+        messages.warning(request, f"{error.title}: {error}.")
+    if is_fragment(request):
+        return _changes(request, jobs.job(user_of(request), job_id), "")
+    return redirect("job", job_id=job_id)
+
+
+@page
+@require_POST
+def rerun(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Run the job again with the same parameters, as a new job."""
+    key = request.POST.get("_key") or None
+    try:
+        accepted = control.rerun(
+            job_id, actor=user_of(request), now=clock.database_now(), via=Via.WEB, idempotency_key=key
+        )
+    except NotFound:
+        raise
+    except WeirError as error:
+        messages.error(request, f"{error.title}: {error}")
+        return redirect("job", job_id=job_id)
+    return redirect("job", job_id=accepted.job.id)
+
+
+def _changes(request: HttpRequest, shown: JobView, seen: str) -> HttpResponse:
+    standing = _standing(shown)
+    context: dict[str, Any] = {**standing, "changed": standing["stamp"] != seen}
+    if context["changed"]:
+        context |= {**_outcome(request, shown), **_history(request, shown), "fresh": True}
+    return render(request, "job/live.html", context)
+
+
+def _standing(shown: JobView) -> dict[str, Any]:
+    """How the job stands; ``stamp`` changes with everything but progress."""
+    return {
+        "job": shown,
+        "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
+        "explained": _explained(shown),
+        "percent": words.percent(shown.progress.fraction),
+        "key": uuid.uuid4(),
+    }
+
+
+def _explained(shown: JobView) -> str:
+    """What the state means for this very job; why it waits, if it does."""
+    match shown.state:
+        case _ if shown.cancel_requested and not shown.final:
+            return "It was asked to stop, and ends in a moment"
+        case State.RUNNING:
+            return "A worker is on it" + (f", at attempt {shown.attempt}" if shown.attempt > 1 else "")
+        case State.SCHEDULED:
+            return "It waits for its time"
+        case State.RETRYING:
+            return "The last attempt failed; the next begins"
+        case State.QUEUED if shown.attempt:
+            return f"Its worker was lost; it waits for another one of queue {shown.queue}"
+        case State.QUEUED:
+            return f"It waits for a worker of queue {shown.queue}"
+        case State.BLOCKED:
+            return "It waits for other jobs"
+        case _:
+            return shown.meaning.capitalize()
+
+
+def _outcome(request: HttpRequest, shown: JobView) -> dict[str, Any]:
+    user = user_of(request)
+    artifacts = [each for each in jobs.artifacts_of(user, shown.id) if each.name != jobs.RESULT_NAME]
+    drawn: list[drawing.Block] = []
+    unread = ""
+    if shown.state is State.SUCCEEDED and shown.result_bytes > DRAWN_BYTES:
+        unread = "The result is too large to be drawn here"
+    elif shown.state is State.SUCCEEDED:
+        try:
+            drawn = drawing.blocks(jobs.result(user, shown.id))
+        except (NotFound, OSError):
+            unread = "The result was kept as a file, which has been removed since"
+    named = {name for block in drawn if block.shape == "artifact" for name in block.data}
+    by_name = {each.name: each for each in artifacts}
+    return {
+        "blocks": [(block, _files(block, by_name)) for block in drawn],
+        "unread": unread,
+        "too_large": shown.result_bytes > DRAWN_BYTES,
+        "other_files": _with_pictures([each for each in artifacts if each.name not in named]),
+    }
+
+
+def _history(request: HttpRequest, shown: JobView) -> dict[str, Any]:
+    user = user_of(request)
+    return {
+        "attempts": jobs.attempts(user, shown.id),
+        "story": timeline.tell(jobs.timeline(user, shown.id)),
+    }
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files to list, and those of them to show as pictures; ``gone`` are names of files that are not kept any more."""
+
+    all: list[ArtifactView]
+    pictures: list[ArtifactView]
+    gone: list[str]
+
+
+def _files(block: drawing.Block, by_name: dict[str, ArtifactView]) -> Files | None:
+    if block.shape != "artifact":
+        return None
+    found = [by_name[name] for name in block.data if name in by_name]
+    return _with_pictures(found, gone=[name for name in block.data if name not in by_name])
+
+
+def _with_pictures(files: list[ArtifactView], gone: Sequence[str] = ()) -> Files:
+    pictures = [each for each in files if each.content_type in PICTURES and each.size <= PICTURE_BYTES]
+    return Files(files, pictures[:GALLERY], list(gone))
+
+
+def _parameters(shown: JobView, inputs: list[ArtifactView]) -> list[tuple[str, Any, list[ArtifactView]]]:
+    """Name, value as a tree, and the files that the value names."""
+    files = {str(each.id): each for each in inputs}
+    told = []
+    for name, value in shown.parameters.items():
+        ids = value if isinstance(value, list) else [value]
+        found = [files[each] for each in ids if isinstance(each, str) and each in files]
+        told.append((name, drawing.tree(value), found))
+    return told
