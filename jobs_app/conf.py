@@ -67,9 +67,11 @@ class Configuration(BaseModel):
     upload_bytes: int = Field(2_147_483_648, ge=1024, description="Largest file that may be uploaded.")
     token_days: int = Field(90, ge=1, le=3650, description="Days until a new API token expires.")
 
-    dataset_memory_megabytes: int = Field(256, ge=64, description="Memory DuckDB may use for one job.")
+    dataset_memory_megabytes: int = Field(
+        256, ge=64, description="Memory one dataset job may use; DuckDB gets a part of it."
+    )
     dataset_threads: int = Field(2, ge=1, le=256, description="Threads DuckDB may use for one job.")
-    image_pixels: int = Field(100_000_000, ge=10_000, description="Largest picture, in pixels, that is decoded.")
+    image_pixels: int = Field(50_000_000, ge=10_000, description="Largest picture, in pixels, that is decoded.")
     webhook_private_hosts: Words = Field((), description="Private host names that webhooks may reach, comma-separated.")
 
     @model_validator(mode="after")

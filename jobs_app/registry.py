@@ -99,9 +99,15 @@ class Job(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the plain function, here and now; a context is made up when none is given."""
-        if self.kind.takes_context:
-            kwargs.setdefault(CONTEXT, DetachedContext())
-        return self._function(*args, **kwargs)
+        given = inspect.signature(self._function).bind_partial(*args, **kwargs).arguments
+        added: dict[str, Any] = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in self.kind.parameters.model_fields.items()
+            if name not in given and field.default_factory is not None
+        }
+        if self.kind.takes_context and CONTEXT not in given:
+            added[CONTEXT] = DetachedContext()
+        return self._function(*args, **{**kwargs, **added})
 
     def submit(self, **parameters: Any) -> Any:
         """Submit a job of this kind with default options; returns the ledger's row. See ``submit_with``."""

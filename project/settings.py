@@ -7,14 +7,26 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from jobs_app import conf
 from project import brokers, unfold
 
-BASE_DIR = Path(__file__).resolve().parent.parent
 WEIR = conf.load(os.environ)
+
+
+def _directory(path: Path) -> Path:
+    """The directory, made if it is missing. Raises ImproperlyConfigured if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = f"DATA_DIR, DATABASE_URL: expected a directory that can be made at {path}, got: {error.strerror}"
+        raise ImproperlyConfigured(words) from None
+    return path
+
 
 SECRET_KEY = WEIR.secret_key
 SECRET_KEY_FALLBACKS = list(WEIR.secret_key_fallbacks)
@@ -75,11 +87,12 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;",
 }
-_url = WEIR.database_url or f"sqlite:///{(WEIR.data_dir / 'weir.sqlite3').absolute()}"
+# Quoted: a folder may be called "C# 50%".
+_url = WEIR.database_url or f"sqlite:///{quote(str((WEIR.data_dir / 'weir.sqlite3').absolute()))}"
 _database: dict[str, Any] = dict(dj_database_url.parse(_url, conn_max_age=600, conn_health_checks=True))
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = SQLITE_OPTIONS
-    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    _directory(Path(_database["NAME"]).parent)
 else:
     _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DATABASES = {"default": _database}
@@ -106,7 +119,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Files above this size go to disk while they are uploaded; whole JSON bodies are bounded by the API itself.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+FILE_UPLOAD_TEMP_DIR = _directory(WEIR.data_dir / "incoming")
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2 << 20, WEIR.parameters_bytes + (1 << 20))
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "jobs_app.forms.uploads.BoundedUpload",

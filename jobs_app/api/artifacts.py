@@ -25,6 +25,9 @@ from jobs_app.reads.views import ArtifactView
 router = Router(tags=["artifacts"])
 
 FORM = "multipart/form-data"
+CURLS_OWN = "application/x-www-form-urlencoded"
+"""What curl says of any body when it is not told: it says nothing of a file."""
+
 FORM_ALLOWANCE = 65_536
 """Bytes a multipart body may have beyond the file: its boundaries, headers and other fields."""
 
@@ -77,9 +80,8 @@ def upload(
                 name or file.name or "", file.chunks(), owner=user, content_type=file.content_type or "", now=now
             )
         else:
-            row = artifacts.take_upload(
-                name, _body(request), owner=user, content_type=request.content_type or "", now=now
-            )
+            kind = "" if request.content_type == CURLS_OWN else request.content_type or ""
+            row = artifacts.take_upload(name, _body(request), owner=user, content_type=kind, now=now)
     except InvalidParameters as error:
         raise ValidationError(
             [{"type": "name", "loc": ("query", *each.location), "msg": each.message} for each in error.problems]

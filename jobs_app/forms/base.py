@@ -11,7 +11,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 
 from jobs_app.errors import FieldProblem, InvalidParameters
-from jobs_app.forms.fields import Gathered
+from jobs_app.forms.fields import Gathered, TextField
 from jobs_app.forms.files import CHOSEN, BaseFileField
 from jobs_app.forms.questions import SEPARATOR, Group, Question
 from jobs_app.parameters import MASK
@@ -44,6 +44,10 @@ class KindForm(forms.Form):
             if isinstance(each, BaseFileField):
                 each.owner = user
                 each.widget.options = each.offer
+        for name, each in self.fields.items():
+            if type(each) is TextField and "\n" in str(self[name].value() or ""):
+                # One line would swallow the line breaks that an earlier job's text has.
+                each.widget = forms.Textarea({**each.widget.attrs, "rows": 5})
 
     def parts(self) -> tuple[Part, ...]:
         """Fields and groups, in the order of the kind's signature."""

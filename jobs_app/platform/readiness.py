@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from jobs_app.platform import valkey
 from jobs_app.platform.environment import BROKER_PORT, Environment
-from jobs_app.platform.faults import ProcessError
+from jobs_app.platform.faults import PlatformError, ProcessError
 from jobs_app.platform.processes import Standing, Supervised
 from jobs_app.platform.supervision import BROKER, Program
 from jobs_app.platform.waiting import until
@@ -18,6 +20,7 @@ from jobs_app.platform.waiting import until
 START_SECONDS = 180
 PROBE_SECONDS = 5
 POLL_SECONDS = 0.3
+BROKER_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 GIVEN_UP = frozenset({"BACKOFF", "EXITED", "FATAL", "UNKNOWN"})
 UP = "RUNNING"
 
@@ -81,6 +84,21 @@ def wait(supervised: Supervised, environment: Environment) -> None:
     late = open_probes[0].process if open_probes else next(s.name for s in standings.values() if s.state != UP)
     what = f"that it {open_probes[0].question}" if open_probes else "that it keeps running"
     raise ProcessError(f"{late}: expected within {START_SECONDS} s {what}; it did not.", supervised.log(late))
+
+
+def require_broker(url: str) -> None:
+    """Raise PlatformError if nothing listens at a given BROKER_URL: workers would wait for it for ever."""
+    place = urlsplit(url)
+    port = place.port or BROKER_PORTS.get(place.scheme)
+    if not place.hostname or port is None:
+        return  # SQS and the like have no one address
+    try:
+        socket.create_connection((place.hostname, port), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise PlatformError(
+            f"BROKER_URL: expected a broker at {place.hostname}:{port}, got: {error}. "
+            "Start it, or unset BROKER_URL to have Valkey embedded."
+        ) from None
 
 
 def _healthy(url: str) -> bool:

@@ -81,6 +81,7 @@ def running(
     administrator: a superuser to create if there is none of that name yet.
     Raises PlatformError or ImproperlyConfigured, after stopping whatever had been started.
     """
+    os.umask(0o077)  # the ledger, its secret and uploads are nobody else's
     environments.check(given)
     processes = procfile.read(ROOT / "Procfile")
     data_dir = Path(given.get("DATA_DIR") or ROOT / "var" / name).absolute()
@@ -90,6 +91,7 @@ def running(
         if locking.clear_leftovers(data_dir):
             console.print("An earlier run was ended by force; it has been cleared away.")
         picked = ports.pick(environments.wanted_ports(given), given, stack)
+        readiness.require_broker(given.get("BROKER_URL", ""))
         secret = given.get("SECRET_KEY") or environments.secret_key(data_dir)
         environment = environments.compose(given, data_dir=data_dir, ports=picked, secret_key=secret)
         run = make_run_directory()
@@ -125,10 +127,8 @@ def _stop(supervised: Supervised, console: Console, signals: Signals) -> None:
 def _directory(parent: Path, name: str) -> Path:
     directory = parent / name
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
-        # The ledger, its secret and uploads lie here.
-        parent.chmod(0o700)
     except OSError as error:
         raise PlatformError(f"DATA_DIR: expected a directory that can be written, got {parent}: {error}") from None
     return directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,20 +25,23 @@ def greet(console: Console, platform: Platform) -> None:
     """Say where everything is."""
     environment = platform.environment
     user, password = environment.flower_login
-    shown = shorter(platform.data_dir)
+    data = shorter(platform.data_dir)
+    shell = f"set -a; . {shlex.quote(str(data / ENVIRONMENT_FILE))}; set +a; .venv/bin/python manage.py"
+    if platform.admin_password is not None:
+        login = [f"log in as {ADMINISTRATOR} with {platform.admin_password}   (shown only now)"]
+    else:
+        login = [
+            f"log in as {ADMINISTRATOR}; the password was shown at the first start. A new one, in another terminal:",
+            f"          {shell} changepassword {ADMINISTRATOR}",
+        ]
     lines = [
-        "",
-        f"Weir is up: {environment.url}/",
-        "",
-        f"  {_login(platform, shown)}",
-        f"  admin     {environment.url}/admin/",
-        f"  Flower    {environment.flower_url}/   user {user}, password {password} (until the next start)",
-        f"  logs      {shown}/logs/",
-        f"  shell     set -a; . '{shown}/{ENVIRONMENT_FILE}'; set +a; .venv/bin/python manage.py jobs kinds",
-        "",
-        "Ctrl-C stops it.",
+        *login,
+        f"admin     {environment.url}/admin/",
+        f"Flower    {environment.flower_url}/   user {user}, password {password} (until the next start)",
+        f"logs      {data / 'logs'}",
+        f"shell     {shell} jobs --help",
     ]
-    for line in lines:
+    for line in ("", f"Weir is up: {environment.url}/", "", *(f"  {line}" for line in lines), "", "Ctrl-C stops it."):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -45,13 +49,3 @@ def shorter(path: Path) -> Path:
     """A path as seen from here, if it lies below."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _login(platform: Platform, shown: Path) -> str:
-    if platform.admin_password is not None:
-        return f"log in as {ADMINISTRATOR} with {platform.admin_password}   (shown only now)"
-    return (
-        f"log in as {ADMINISTRATOR}; the password was shown at the first start. A new one, from another terminal:\n"
-        f"            set -a; . '{shown}/{ENVIRONMENT_FILE}'; set +a; "
-        f".venv/bin/python manage.py changepassword {ADMINISTRATOR}"
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Any, TextIO
 
@@ -20,6 +22,7 @@ class Deaf:
         try:
             return self._stream.write(text)
         except (OSError, ValueError):
+            self._give_up()
             return len(text)
 
     def flush(self) -> None:
@@ -27,7 +30,12 @@ class Deaf:
         try:
             self._stream.flush()
         except (OSError, ValueError):
-            return
+            self._give_up()
+
+    def _give_up(self) -> None:
+        # Python flushes once more when it ends and would change the exit code if that failed.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -24,9 +24,11 @@ class Colour(Enum):
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        (None, None), (True, True), (7, 7), (1.5, 1.5), ("é", "é"), ([1, (2, 3)], [1, [2, 3]]), ({"a": {1}}, {"a": [1]}),
-        (date(2026, 1, 2), "2026-01-02"), (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00Z"),
-        (Decimal("1.50"), "1.50"), (Colour.RED, "red"), ({1: 2}, {"1": 2}), (float("nan"), None), (Secret("x"), "*" * 10),
+        (None, None), (True, True), (7, 7), (1.5, 1.5), ("é", "é"), ([1, (2, 3)], [1, [2, 3]]),
+        ({"a": {1}}, {"a": [1]}), (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00Z"),
+        (Decimal("1.50"), "1.50"), (Colour.RED, "red"), ({1: 2}, {"1": 2}), (float("nan"), None),
+        (Secret("x"), "*" * 10),
         (
             Table(columns=["a"], rows=[[1]], total_rows=1),
             {"shape": "table", "title": "", "columns": ["a"], "rows": [[1]], "total_rows": 1},
@@ -47,7 +49,7 @@ def test_nul_characters_are_replaced_and_nothing_else(text: str) -> None:
 
 @pytest.mark.parametrize("value", [object(), b"\xff", "\ud800", [object()], lambda: None])
 def test_what_is_not_json_is_refused_in_words(value: Any) -> None:
-    with pytest.raises(Discard, match="expected the handler to return JSON-ready data .* got"):
+    with pytest.raises(Discard, match=r"expected the handler to return JSON-ready data .* got"):
         encoding.encode(value)
 
 

@@ -227,3 +227,13 @@ def test_submitting_before_django_is_set_up_says_what_to_do(monkeypatch: pytest.
     declared = job("probe.early")(lambda: None)
     with pytest.raises(RuntimeError, match=r"call django.setup\(\) first"):
         declared.submit()
+
+
+def test_a_plain_call_fills_in_defaults_that_are_made_anew() -> None:
+    @job("trial.filled")
+    def filled(first: int, sizes: Annotated[list[int], Field(default_factory=lambda: [1, 2])]) -> list[int]:
+        return [first, *sizes]
+
+    assert filled(7) == [7, 1, 2]
+    assert filled(7, [3]) == [7, 3]
+    assert filled(first=7, sizes=[4]) == [7, 4]

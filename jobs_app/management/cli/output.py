@@ -18,7 +18,7 @@ from rich.text import Text
 from jobs_app.lifecycle import State
 
 CELL = 100
-"""Longest cell of a plain table, in characters."""
+"""Longest cell of a table, in characters; more is in the JSON."""
 
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.CANCELLED: "yellow", State.RUNNING: "cyan"}
 
@@ -66,11 +66,13 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, fixed: Sequence[int] = (0,)) -> None:
         """A table; the columns numbered in ``fixed`` (an id) are never cut. Nothing in JSON mode."""
-        cells = [[safe(cell) for cell in row] for row in rows]
         if self.as_json:
             return
+        cells = [
+            [safe(cell) if number in fixed else _cut(safe(cell)) for number, cell in enumerate(row)] for row in rows
+        ]
         if not self.drawn:
-            self._plain(columns, cells, fixed)
+            self._plain([list(columns), *cells])
             return
         drawn = Table(box=None, header_style="bold", pad_edge=False)
         for number, name in enumerate(columns):
@@ -79,11 +81,7 @@ class Output:
             drawn.add_row(*[Text(cell, style=COLOURS.get(cell, "")) for cell in row])  # type: ignore[call-overload]
         self.console.print(drawn)
 
-    def _plain(self, columns: Sequence[str], cells: list[list[str]], fixed: Sequence[int]) -> None:
-        rows = [
-            [cell if number in fixed else _cut(cell) for number, cell in enumerate(row)]
-            for row in [list(columns), *cells]
-        ]
+    def _plain(self, rows: list[list[str]]) -> None:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

@@ -11,6 +11,7 @@ from jobs_app.management.cli.moments import shown
 from jobs_app.management.cli.output import Output
 from jobs_app.reads.views import ArtifactView, JobView
 
+NARROW = 120
 ROWS = 20
 TEXT = 2000
 NOBODY = "(system)"
@@ -18,12 +19,15 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def job_table(output: Output, jobs: Sequence[JobView]) -> None:
-    """A list of jobs."""
-    rows = [
+    """A list of jobs; a narrow terminal gets fewer columns, so that ids stay whole."""
+    columns: tuple[str, ...] = ("id", "kind", "state", "done", "owner", "created", "note")
+    rows: list[tuple[str, ...]] = [
         (str(job.id), job.kind, job.state.value, progress(job), job.owner or NOBODY, shown(job.created_at), note(job))
         for job in jobs
     ]
-    output.table(("id", "kind", "state", "progress", "owner", "created", "note"), rows)
+    if output.drawn and output.console.width < NARROW:
+        columns, rows = (*columns[:4], columns[-1]), [(*row[:4], row[-1]) for row in rows]
+    output.table(columns, rows, fixed=range(len(columns) - 1))
 
 
 def progress(job: JobView) -> str:

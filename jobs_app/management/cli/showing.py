@@ -106,7 +106,7 @@ def _attempts(output: Output, attempts: Sequence[AttemptView]) -> None:
         for each in attempts
     ]  # fmt: skip
     columns = ("attempt", "outcome", "started", "ended", "worker", "error")
-    _section(output, "attempts", rows, lambda: output.table(columns, rows))
+    _section(output, "attempts", rows, lambda: output.table(columns, rows, fixed=range(4)))
     if attempts and attempts[-1].traceback:
         _title(output, "traceback of the last attempt")
         output.line(attempts[-1].traceback.rstrip())
@@ -118,7 +118,8 @@ def _timeline(output: Output, timeline: Sequence[EventView]) -> None:
          each.actor or "", each.reason)
         for each in timeline
     ]  # fmt: skip
-    _section(output, "timeline", rows, lambda: output.table(("at", "event", "state", "by", "why"), rows))
+    columns = ("at", "event", "state", "by", "why")
+    _section(output, "timeline", rows, lambda: output.table(columns, rows, fixed=range(3)))
 
 
 def _section(output: Output, title: str, content: Sequence[Any], show: Callable[[], None]) -> None:

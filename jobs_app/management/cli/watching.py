@@ -38,7 +38,7 @@ def watcher(output: Output, *, streamed: bool) -> Iterator[Watcher]:
         yield _Records(output) if streamed else _Silent()
     elif output.live:
         with Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(), TextColumn("{task.fields[note]}", markup=False),
             console=output.console, redirect_stdout=False, redirect_stderr=False,
         ) as bar:  # fmt: skip

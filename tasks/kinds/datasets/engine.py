@@ -82,13 +82,14 @@ class Engine:
         start, end: the part of the job's progress that this statement takes; none by default.
         Raises Discard when the file, or what is asked of it, is at fault.
         """
+        part = 0.0
         future = self._pool.submit(self._fetch, statement, parameters)
         try:
             while wait([future], POLL_SECONDS).not_done:
                 self._context.check()
                 if end > start:
-                    # -1 as long as DuckDB cannot tell.
-                    part = max(0.0, self._connection.query_progress()) / 100
+                    # -1 as long as DuckDB cannot tell; and progress never goes back.
+                    part = max(part, self._connection.query_progress() / 100)
                     self._context.progress(start + (end - start) * part, 1, message)
         finally:
             self._stop(future)

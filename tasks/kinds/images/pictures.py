@@ -29,7 +29,6 @@ BROKEN = (
     LookupError,
     TypeError,
     ArithmeticError,
-    MemoryError,
 )
 """What Pillow's decoders raise on damaged files."""
 

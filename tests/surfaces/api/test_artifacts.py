@@ -106,6 +106,11 @@ def test_a_body_without_a_length_is_refused(api: Client) -> None:
     problem(api.post("/api/artifacts?name=x", CONTENT, content_type="text/plain", CONTENT_LENGTH=""), 411)
 
 
+def test_what_curl_says_of_any_body_is_not_taken_for_its_type(api: Client) -> None:
+    made = upload(api, name="flights.csv", content_type="application/x-www-form-urlencoded").json()
+    assert made["content_type"] == "text/csv"
+
+
 def test_a_lying_type_is_not_kept(api: Client) -> None:
     assert upload(api, content_type="text/html\x01<script>").json()["content_type"] == "application/octet-stream"
 

@@ -113,7 +113,9 @@ def test_a_fault_of_ours_shows_no_traceback(alices: Client, monkeypatch: pytest.
     assert "ZeroDivisionError" not in answer.content.decode()
 
 
-def test_a_ledger_that_is_away_is_said_with_a_time_to_come_back(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_is_away_is_said_with_a_time_to_come_back(
+    alices: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise OperationalError("server closed the connection")
 
@@ -132,7 +134,12 @@ def test_every_input_has_a_label_and_the_page_a_way_past_its_header(alices: Clie
         assert text.count("<h1") == 1
         fields = re.findall(r"<(?:input|select|textarea)\b[^>]*>", text)
         for field in fields:
-            if 'type="hidden"' in field or 'type="checkbox"' in field or 'type="radio"' in field or 'type="file"' in field:
+            if (
+                'type="hidden"' in field
+                or 'type="checkbox"' in field
+                or 'type="radio"' in field
+                or 'type="file"' in field
+            ):
                 continue
             known = re.search(r'\sid="([^"]+)"', field)
             labelled = known is not None and f'for="{known[1]}"' in text

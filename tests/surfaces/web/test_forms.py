@@ -102,9 +102,7 @@ def test_what_is_typed_becomes_a_parameter(query: str, name: str, value: Any) ->
 
 def test_what_cannot_be_read_goes_on_as_it_was_typed() -> None:
     parameters = filled_in("count=many&wait=soon&day=yesterday&colour=purple").parameters()
-    assert [parameters[name] for name in ("count", "wait", "day", "colour")] == ["5", "soon", "yesterday", "red"][
-        :0
-    ] + ["many", "soon", "yesterday", "purple"]
+    assert [parameters[name] for name in ("count", "wait", "day", "colour")] == ["many", "soon", "yesterday", "purple"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,7 @@ def test_stored_parameters_come_back_as_the_form_that_made_them(db: None) -> Non
         kind,
         {
             "text": "a\nb", "count": 3, "colour": "green", "price": "2.50", "grade": 2, "wait": "PT90S",
-            "moment": "2026-07-01T10:00:00+02:00", "tags": ["x", "y"], "colours": ["red"],
+            "moment": "2026-07-01T10:00:00Z", "tags": ["x", "y"], "colours": ["red"],
             "address": {"city": "Bergen", "place": {"latitude": 60.4}}, "addresses": [{"city": "Oslo"}],
             "secret": "hush-hush", "maybe_flag": True,
         },
@@ -164,11 +162,17 @@ def test_stored_parameters_come_back_as_the_form_that_made_them(db: None) -> Non
         value = bound.value()
         if value is None or value is False:
             continue
-        sent.setlist(bound.html_name, value if isinstance(value, list) else ["on" if value is True else value])
+        sent.setlist(bound.html_name, value if isinstance(value, list) else ["on" if value is True else str(value)])
     again = form_for(kind)(sent)
     assert again.is_valid(), again.errors
     assert again.parameters()["secret"] == MASK
     assert submission.check(kind, {**again.parameters(), "secret": "hush-hush"}, None).shown == stored
+
+
+def test_a_text_of_several_lines_gets_several_lines() -> None:
+    assert "<textarea" in str(form(EVERYTHING, initial={"text": "a\nb"})["text"])
+    assert "<textarea" in str(filled_in("word=a%0Ab")["word"])
+    assert "<textarea" not in str(form(EVERYTHING)["text"])
 
 
 def test_a_secret_is_never_drawn_but_its_mask_is() -> None:

@@ -129,7 +129,10 @@ def test_a_secret_whose_mask_is_left_stays_what_it_was_however_deep(alices: Clie
 def test_someone_elses_job_cannot_be_changed_and_run(alice: User, bob: User) -> None:
     old = submitted("system.echo", {"text": "secret plans"}, owner=alice)
     browser = logged_in(bob)
-    for answer in (browser.get(reverse("job-change", args=[old.id])), browser.post(reverse("job-change", args=[old.id]))):
+    for answer in (
+        browser.get(reverse("job-change", args=[old.id])),
+        browser.post(reverse("job-change", args=[old.id])),
+    ):
         assert answer.status_code == 404
         assert "secret plans" not in answer.content.decode()
     assert Job.objects.count() == 1

@@ -25,7 +25,9 @@ def upload(owner: User, name: str = "earlier.csv", now: Any = None) -> Artifact:
 
 def test_an_upload_and_a_choice_become_inputs_of_the_job(alices: Client, alice: User, now: Any) -> None:
     earlier = upload(alice, now=now)
-    answer = alices.post(SUBMIT, {"first": file("new.csv"), "others-chosen": [str(earlier.id)], "others": [file("more.csv")]})
+    answer = alices.post(
+        SUBMIT, {"first": file("new.csv"), "others-chosen": [str(earlier.id)], "others": [file("more.csv")]}
+    )
     assert answer.status_code == 302
     job = Job.objects.get()
     names = sorted(job.inputs.values_list("artifact__name", flat=True))
@@ -34,7 +36,9 @@ def test_an_upload_and_a_choice_become_inputs_of_the_job(alices: Client, alice: 
 
 
 def test_a_file_stays_uploaded_and_chosen_when_another_field_is_wrong(alices: Client) -> None:
-    answer = alices.post("/submit/datasets.aggregate/", {"dataset": file("flights.csv"), "measure": "delay", "limit": "0"})
+    answer = alices.post(
+        "/submit/datasets.aggregate/", {"dataset": file("flights.csv"), "measure": "delay", "limit": "0"}
+    )
     assert answer.status_code == 422
     kept = Artifact.objects.get()
     shown = answer.content.decode()
@@ -42,9 +46,8 @@ def test_a_file_stays_uploaded_and_chosen_when_another_field_is_wrong(alices: Cl
     assert 'value="delay"' in shown
     assert not Job.objects.exists()
 
-    again = alices.post(
-        "/submit/datasets.aggregate/", {"dataset-chosen": str(kept.id), "group_by": "carrier", "measure": "delay"}
-    )
+    mended = {"dataset-chosen": str(kept.id), "group_by": "carrier", "measure": "delay", "statistics": "mean"}
+    again = alices.post("/submit/datasets.aggregate/", mended)
     assert again.status_code == 302
     assert Artifact.objects.count() == 1
 
@@ -70,10 +73,9 @@ def test_someone_elses_file_cannot_be_chosen(alices: Client, bob: User, now: Any
     assert "earlier.csv" not in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["a" * 300 + ".csv", "tab\there.csv"])
-def test_a_bad_file_name_is_said_at_its_field(alices: Client, name: str) -> None:
-    answer = alices.post(SUBMIT, {"first": file(name)})
-    # Django itself cuts names to 255 characters and drops paths from them.
+def test_a_bad_file_name_is_said_at_its_field(alices: Client) -> None:
+    # Django itself cuts names to 255 characters, and drops paths and control characters from them.
+    answer = alices.post(SUBMIT, {"first": file("a" * 300 + ".csv")})
     assert answer.status_code == 422
     assert "file name" in answer.context["form"].errors["first"][0]
     assert not Artifact.objects.exists()

@@ -1,0 +1,305 @@
+"""What surfaces show: nobody sees what is not for them, pages are stable, and the number of queries is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+
+from jobs_app.core import artifacts, claims, control, outcomes, tokens
+from jobs_app.errors import Conflict, InvalidRequest, NotFound, UnknownKind
+from jobs_app.lifecycle import State
+from jobs_app.models import Artifact, Job, LogLine
+from jobs_app.models.guard import writing
+from jobs_app.reads import files, jobs, kinds, watching
+from jobs_app.reads import tokens as token_reads
+from jobs_app.reads.jobs import JobFilter
+from tests.support.ledger import altered, claimed, reaching, submitted
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def job(alice: User, now: datetime) -> Job:
+    """A job of alice's that has succeeded: with an input, two outputs, log lines, a rerun."""
+    upload = artifacts.take_upload("input.csv", [b"x"], owner=alice, now=now)
+    row = submitted("probe.files", {"first": str(upload.id), "others": []}, owner=alice, now=now)
+    row = claimed(row, now=now)
+    for name in ("b.txt", "a.txt"):
+        artifacts.save_output(row, 1, name, name.encode(), now=now)
+    log(row, "one", "two", "three")
+    outcomes.succeed(row, {"done": True}, 13, now=now + SECOND)
+    control.rerun(row.id, actor=alice, now=now)
+    return Job.objects.get(id=row.id)
+
+
+def log(job: Job, *texts: str) -> None:
+    with writing():
+        LogLine.objects.bulk_create(
+            LogLine(job=job, attempt=job.attempt, at=job.created_at, level="info", text=text) for text in texts
+        )
+
+
+OF_A_JOB: dict[str, Callable[[Any, UUID], Any]] = {
+    "job": jobs.job,
+    "attempts": jobs.attempts,
+    "log lines": jobs.log_lines,
+    "timeline": jobs.timeline,
+    "result": jobs.result,
+    "artifacts": jobs.artifacts_of,
+    "inputs": jobs.inputs_of,
+    "reruns": jobs.reruns,
+    "kept result": files.kept_result,
+    "output": lambda user, job_id: files.output(user, job_id, "a.txt"),
+    "run again": lambda user, job_id: control.rerun(job_id, actor=user, now=Job.objects.get(id=job_id).created_at),
+}
+
+
+@pytest.mark.parametrize("read", OF_A_JOB)
+def test_of_a_job_only_its_owner_and_operators_see_anything(
+    job: Job, alice: User, bob: User, carol: User, read: str
+) -> None:
+    for allowed in (alice, carol, None):
+        OF_A_JOB[read](allowed, job.id)
+    for stranger in (bob, AnonymousUser()):
+        with pytest.raises(NotFound, match=f"expected a job of yours, got {job.id}"):
+            OF_A_JOB[read](stranger, job.id)
+
+
+@pytest.mark.parametrize("read", sorted(set(OF_A_JOB) - {"run again"}))
+def test_a_job_that_is_not_there_and_one_of_another_look_the_same(job: Job, bob: User, read: str) -> None:
+    unknown = uuid4()
+    words = []
+    for job_id in (unknown, job.id):
+        with pytest.raises(NotFound) as caught:
+            OF_A_JOB[read](bob, job_id)
+        words.append(str(caught.value).replace(str(job_id), "…"))
+    assert len(set(words)) == 1
+
+
+def test_lists_show_each_reader_their_own(alice: User, bob: User, carol: User, now: datetime) -> None:
+    jobs_of = {owner: submitted(owner=owner, now=now).id for owner in (alice, bob, None)}
+
+    def listed(reader: Any, **filters: Any) -> set[UUID]:
+        return {view.id for view in jobs.job_page(reader, JobFilter(**filters)).jobs}
+
+    assert listed(alice) == listed(alice, mine=True) == {jobs_of[alice]}
+    assert listed(bob) == {jobs_of[bob]}
+    assert listed(carol) == listed(None) == set(jobs_of.values())
+    assert listed(AnonymousUser()) == listed(carol, mine=True) == set()
+    assert listed(alice, owner="bob") == set(), "a filter opens nothing"
+    assert listed(carol, owner="bob") == {jobs_of[bob]}
+    everything = list(jobs_of.values())
+    assert {view.id for view in watching.shown(alice, everything)} == {jobs_of[alice]}
+    assert [view.id for view in watching.shown(carol, everything[::-1])] == everything[::-1]
+    assert [watching.newer(reader, JobFilter(), None) for reader in (alice, carol, AnonymousUser())] == [1, 3, 0]
+
+
+def test_files_are_their_owners_and_operators(job: Job, alice: User, bob: User, carol: User) -> None:
+    for artifact in Artifact.objects.all():
+        for allowed in (alice, carol, None):
+            assert files.artifact(allowed, artifact.id).path.is_file()
+        for stranger in (bob, AnonymousUser()):
+            with pytest.raises(NotFound, match="expected a file of yours"):
+                files.artifact(stranger, artifact.id)
+    assert [view.name for view in files.uploads(alice)] == ["input.csv"], "outputs are no uploads"
+    assert files.uploads(bob) == files.uploads(carol) == files.uploads(AnonymousUser()) == files.uploads(None) == []
+
+
+def test_a_file_that_is_gone_is_not_found(job: Job, alice: User) -> None:
+    artifact = Artifact.objects.get(name="a.txt")
+    artifacts.path_of(artifact.id).unlink()
+    for read in (lambda: files.artifact(alice, artifact.id), lambda: files.output(alice, job.id, "a.txt")):
+        with pytest.raises(NotFound, match="no longer on disk"):
+            read()
+    with pytest.raises(NotFound, match="expected the name of a file that the job made, got 'nothing'"):
+        files.output(alice, job.id, "nothing")
+
+
+def test_tokens_are_their_owners(alice: User, bob: User, carol: User, now: datetime) -> None:
+    row, _ = tokens.issue(alice, "laptop", now=now)
+    assert [view.name for view in token_reads.tokens(alice)] == ["laptop"]
+    assert token_reads.tokens(bob) == token_reads.tokens(carol) == []
+    assert token_reads.own(alice, row.id) == row
+    with pytest.raises(NotFound):
+        token_reads.own(bob, row.id)
+
+
+def test_pages_follow_one_another_while_new_jobs_come_in(now: datetime) -> None:
+    made = [submitted(now=now).id for _ in range(25)]
+    seen: list[UUID] = []
+    cursor = None
+    for _ in range(3):
+        page = jobs.job_page(None, cursor=cursor, limit=10)
+        seen += [view.id for view in page.jobs]
+        cursor = page.next_cursor
+        submitted(now=now)
+    assert seen == made[::-1]
+    assert cursor is None
+
+
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (9, 1), (10, 1), (11, 2), (20, 2)])
+def test_the_last_page_says_that_it_is_the_last(now: datetime, count: int, pages: int) -> None:
+    for _ in range(count):
+        submitted(now=now)
+    cursor, seen = None, 0
+    for number in range(pages):
+        page = jobs.job_page(None, cursor=cursor, limit=10)
+        seen += len(page.jobs)
+        cursor = page.next_cursor
+        assert (cursor is None) == (number == pages - 1)
+    assert seen == count
+
+
+def test_a_cursor_of_another_opens_nothing(alice: User, bob: User, now: datetime) -> None:
+    first = submitted(owner=alice, now=now)
+    cursor = str(submitted(owner=bob, now=now).id)
+    assert [view.id for view in jobs.job_page(alice, cursor=cursor).jobs] == [first.id]
+
+
+@pytest.mark.parametrize("cursor", ["x", "0", "' OR 1=1", "z" * 10_000, "\0"])
+def test_a_bad_cursor_is_refused(db: None, cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="expected a cursor from an earlier page, got"):
+        jobs.job_page(None, cursor=cursor)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 201, 10**30])
+def test_a_bad_limit_is_refused(db: None, limit: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"expected a limit from 1 to 200, got {limit}"):
+        jobs.job_page(None, limit=limit)
+
+
+def test_each_filter_filters(alice: User, now: datetime, configured: Any) -> None:
+    configured(queues=("default", "slow"))
+    echo = submitted("system.echo", {"text": "a"}, owner=alice, now=now - SECOND)
+    slow = submitted(now=now, queue="slow")
+    done = reaching(State.CANCELLED, now=now + SECOND)
+
+    def listed(**filters: Any) -> list[UUID]:
+        return [view.id for view in jobs.job_page(None, JobFilter(**filters)).jobs]
+
+    assert listed() == [done.id, slow.id, echo.id]
+    assert listed(kind="system.echo") == listed(owner="alice") == listed(created_before=now) == [echo.id]
+    assert listed(queue="slow") == [slow.id]
+    assert listed(states=(State.CANCELLED,)) == listed(created_after=now + SECOND) == [done.id]
+    assert listed(states=(State.QUEUED,), queue="default") == [echo.id]
+    assert listed(kind="' OR 1=1") == listed(owner="%") == []
+
+
+def test_a_job_is_shown_whole_and_its_secrets_never(alice: User, now: datetime) -> None:
+    row = claimed(submitted("probe.secretive", {"token": "hunter2hunter2"}, owner=alice, now=now), now=now)
+    view = jobs.job(alice, row.id)
+    assert (view.kind, view.state, view.meaning, view.final, view.owner) == (
+        "probe.secretive", State.RUNNING, State.RUNNING.meaning, False, "alice",
+    )  # fmt: skip
+    assert (view.attempt, view.cancel_requested, view.started_at, view.finished_at) == (1, False, now, None)
+    assert "hunter2" not in view.model_dump_json()
+
+
+def test_a_result_is_there_once_the_job_has_succeeded(job: Job, alice: User, now: datetime) -> None:
+    assert jobs.result(alice, job.id) == {"done": True}
+    for state in set(State) - {State.SUCCEEDED}:
+        other = reaching(state, owner=alice, now=now)
+        with pytest.raises(Conflict, match=f"expected a job that has succeeded, and this one is {state}"):
+            jobs.result(alice, other.id)
+
+
+def test_no_result_is_a_result_too(alice: User, now: datetime) -> None:
+    assert jobs.result(alice, reaching(State.SUCCEEDED, owner=alice, now=now).id) is None
+
+
+def test_a_result_kept_as_a_file_is_read_from_it(alice: User, now: datetime) -> None:
+    row = claimed(submitted(owner=alice, now=now), now=now)
+    large = altered(row, result_bytes=0)
+    artifacts.save_output(large, 1, "result.json", b'{"large": true}', now=now)
+    outcomes.succeed(row, None, 100_000, now=now)
+    assert jobs.result(alice, row.id) == {"large": True}
+    kept = files.kept_result(alice, row.id)
+    assert kept is not None
+    assert kept.artifact.name == "result.json"
+    artifacts.discard(Artifact.objects.get())
+    with pytest.raises(NotFound, match="which has been removed since"):
+        jobs.result(alice, row.id)
+
+
+def test_files_of_the_latest_attempt_are_shown(alice: User, now: datetime) -> None:
+    row = claimed(submitted(owner=alice, now=now), now=now)
+    artifacts.save_output(row, 1, "first.txt", b"", now=now)
+    claims.give_back(row, now=now, reason="lost")
+    row = claimed(row, now=now)
+    assert [view.name for view in jobs.artifacts_of(alice, row.id)] == ["first.txt"]
+    artifacts.save_output(row, 2, "second.txt", b"", now=now)
+    assert [(view.name, view.attempt) for view in jobs.artifacts_of(alice, row.id)] == [("second.txt", 2)]
+    assert [view.outcome for view in jobs.attempts(alice, row.id)] == ["lost", "running"]
+
+
+def test_log_lines_are_read_on_from_where_one_stopped(job: Job, alice: User) -> None:
+    first, *rest = jobs.log_lines(alice, job.id)
+    assert [line.text for line in (first, *rest)] == ["one", "two", "three"]
+    assert jobs.log_lines(alice, job.id, after=first.id) == rest
+    assert jobs.log_lines(alice, job.id, limit=1) == [first]
+    assert jobs.log_lines(alice, job.id, after=10**30) == []
+    with pytest.raises(InvalidRequest, match="expected a limit from 1 to 500, got 501"):
+        jobs.log_lines(alice, job.id, limit=501)
+
+
+def test_lines_of_many_jobs_are_read_at_once(now: datetime, django_assert_num_queries: Any) -> None:
+    rows = [claimed(submitted(now=now), now=now) for _ in range(3)]
+    for row in rows:
+        log(row, "a", "b")
+    start = {row.id: 0 for row in rows}
+    with django_assert_num_queries(1):
+        found = jobs.log_lines_of(start, limit=100)
+    assert {job_id: [line.text for line in lines] for job_id, lines in found.items()} == {
+        row.id: ["a", "b"] for row in rows
+    }
+    seen = {job_id: lines[-1].id for job_id, lines in found.items()}
+    assert jobs.log_lines_of(seen, limit=100) == jobs.log_lines_of({}, limit=100) == {}
+
+
+def test_the_timeline_tells_who_did_what(job: Job, alice: User) -> None:
+    events = jobs.timeline(alice, job.id)
+    assert [(event.name, event.actor) for event in events] == [
+        ("submitted", "alice"), ("claimed", None), ("succeeded", None),
+    ]  # fmt: skip
+
+
+def test_kinds_are_shown_with_their_schema() -> None:
+    view = kinds.kind("system.echo")
+    assert (view.name, view.queue, view.max_attempts) == ("system.echo", "default", 1)
+    assert view.summary == "Return the text: the smallest job there is."
+    assert view.parameters["properties"]["text"]["maxLength"] == 10_000
+    assert [each.name for each in kinds.kinds()] == sorted(each.name for each in kinds.kinds())
+    with pytest.raises(UnknownKind):
+        kinds.kind("system.eco")
+
+
+def test_the_number_of_queries_does_not_grow_with_the_jobs(
+    alice: User, carol: User, now: datetime, django_assert_num_queries: Any
+) -> None:
+    for count in (1, 30):
+        for _ in range(count):
+            submitted(owner=alice, now=now)
+        reader = User.objects.get(id=alice.id)  # permissions are cached in the object: a request asks once
+        with django_assert_num_queries(3):
+            assert jobs.job_page(reader).jobs
+        with django_assert_num_queries(1):
+            jobs.job_page(reader)
+        with django_assert_num_queries(1):
+            jobs.job_page(None, JobFilter(owner="alice", kind="probe.nothing"))
+
+
+def test_each_read_of_a_job_takes_two_queries_at_most(
+    job: Job, alice: User, django_assert_max_num_queries: Any
+) -> None:
+    jobs.job(alice, job.id)
+    for read in (
+        jobs.job, jobs.attempts, jobs.log_lines, jobs.timeline, jobs.result, jobs.artifacts_of, jobs.inputs_of,
+        jobs.reruns,
+    ):  # fmt: skip
+        with django_assert_max_num_queries(2):
+            read(alice, job.id)
