@@ -15,6 +15,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from jobs_app.errors import in_words
+
 
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -123,8 +125,7 @@ def load(environment: Mapping[str, str]) -> Configuration:
             if fault["type"] == "missing":
                 lines.append(f"{name}: expected a value, got none. See .env.example.")
             else:
-                text = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-                lines.append(f"{name + ': ' if name else ''}{text}{shown}")
+                lines.append(f"{name + ': ' if name else ''}{in_words(fault)}{shown}")
         raise ImproperlyConfigured("The environment is not usable:\n  " + "\n  ".join(lines)) from None
 
 

@@ -6,9 +6,10 @@ HTTP surface answers with, ``exit_code`` what the command line ends with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class WeirError(Exception):
@@ -41,6 +42,16 @@ class UnknownKind(WeirError):
     title = "There is no such kind of job"
     status = 422
     exit_code = 2
+
+
+def in_words(fault: Mapping[str, Any]) -> str:
+    """A fault that pydantic found, in Weir's words: what was expected. ``fault`` is one of ``error.errors()``."""
+    if fault["type"] == "missing":
+        return "expected a value, got none"
+    if fault["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    said = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+    return re.sub(r"^(\w+) should (be|have|match)\b", lambda found: f"expected {found[1].lower()} to {found[2]}", said)
 
 
 @dataclass(frozen=True)

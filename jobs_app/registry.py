@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create
 from pydantic.fields import FieldInfo
 
 from jobs_app.context import DetachedContext
-from jobs_app.errors import BadDeclaration, UnknownKind
+from jobs_app.errors import BadDeclaration, UnknownKind, in_words
 from jobs_app.parameters import Artifact, Secret
 from jobs_app.policies import NO_RETRY, Backoff
 
@@ -253,7 +253,7 @@ def _default_of(parameter: inspect.Parameter, hint: Any, spot: str) -> Any:
         try:
             TypeAdapter(hint).validate_python(default)
         except ValidationError as error:
-            fault = error.errors()[0]["msg"].replace("Input should be", "expected")
+            fault = in_words(error.errors()[0])
             raise BadDeclaration(f"{spot} has a default that does not fit its type: {fault}, got {default!r}") from None
     return default
 

@@ -27,6 +27,7 @@ from jobs_app.errors import (
     StorageFull,
     TooLarge,
     WeirError,
+    in_words,
 )
 
 logger = logging.getLogger(__name__)
@@ -160,21 +161,9 @@ def _of_weir(error: WeirError, places: Iterable[Place] = ()) -> Problem:
 
 
 def _of_faults(faults: Iterable[Mapping[str, Any]]) -> Problem:
-    places = [_place(tuple(fault["loc"]), words(fault)) for fault in faults]
+    places = [_place(tuple(fault["loc"]), in_words(fault)) for fault in faults]
     detail = "; ".join(f"{place.pointer}: {place.message}" for place in places)
     return _of_weir(InvalidRequest(detail), places)
-
-
-def words(fault: Mapping[str, Any]) -> str:
-    """A fault that pydantic found, in words."""
-    match fault["type"]:
-        case "missing":
-            return "expected a value, got none"
-        case "extra_forbidden":
-            return "there is no such field"
-        case _:
-            said = str(fault["msg"]).replace("Value error, ", "")
-            return said.replace("Input should be", "expected").replace("Input should", "expected to")
 
 
 def _place(location: tuple[str | int, ...], message: str) -> Place:

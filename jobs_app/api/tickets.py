@@ -14,6 +14,7 @@ LIFE = timedelta(hours=1)
 
 LENGTH = 200
 
+
 def issue(job_id: UUID) -> str:
     """A ticket to one job's stream."""
     return _signer().sign(str(job_id))

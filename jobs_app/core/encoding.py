@@ -38,6 +38,9 @@ class Encoded:
 
 def encode(value: Any) -> Encoded:
     """Turn a return value into JSON. Raises Discard, in words, for what cannot be kept."""
+    if isinstance(value, (str, bytes)):
+        # Known before it is encoded, which takes long for a large text and keeps the heart from beating meanwhile.
+        _check_size(len(value))
     try:
         text = NUL.sub(rb"\1\\ufffd", to_json(value, inf_nan_mode="null"))
     except (ValueError, RecursionError) as error:
@@ -45,13 +48,17 @@ def encode(value: Any) -> Encoded:
             f"expected the handler to return JSON-ready data (numbers, text, lists, dicts, pydantic models), "
             f"got {type(value).__name__}: {str(error)[:300]}"
         ) from None
-    limits = conf.current()
-    if len(text) > limits.result_bytes:
+    _check_size(len(text))
+    return Encoded(text, len(text) <= conf.current().result_inline_bytes)
+
+
+def _check_size(size: int) -> None:
+    limit = conf.current().result_bytes
+    if size > limit:
         raise Discard(
-            f"expected a result of at most {limits.result_bytes:,} bytes as JSON, got {len(text):,}; "
+            f"expected a result of at most {limit:,} bytes as JSON, got {size:,} or more; "
             "save large output with context.save_artifact() and return a summary"
         )
-    return Encoded(text, len(text) <= limits.result_inline_bytes)
 
 
 def as_json(parameters: Any) -> tuple[Any, int]:

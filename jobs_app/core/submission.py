@@ -21,7 +21,7 @@ from pydantic_core import to_jsonable_python
 from jobs_app import registry
 from jobs_app.core import admission, artifacts, encoding, sealing, transitions, transport
 from jobs_app.core.clock import database_now
-from jobs_app.errors import FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest
+from jobs_app.errors import FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
 from jobs_app.models import Job, JobInput
 from jobs_app.models.guard import writing
@@ -135,16 +135,8 @@ def validated(kind: Kind, parameters: Any, context: dict[str, Any] | None = None
         return kind.parameters.model_validate(parameters, context=context)
     except ValidationError as error:
         raise InvalidParameters(
-            [FieldProblem(tuple(fault["loc"]), _words(fault)) for fault in error.errors(include_url=False)[:50]]
+            [FieldProblem(tuple(fault["loc"]), in_words(fault)) for fault in error.errors(include_url=False)[:50]]
         ) from None
-
-
-def _words(fault: Any) -> str:
-    if fault["type"] == "missing":
-        return "expected a value, got none"
-    if fault["type"] == "extra_forbidden":
-        return "there is no such parameter"
-    return str(fault["msg"]).replace("Input should be", "expected").replace("Value error, ", "")
 
 
 def _check_options(options: Options, now: datetime) -> None:

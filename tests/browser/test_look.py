@@ -11,8 +11,12 @@ from playwright.sync_api import Page, expect
 
 from jobs_app.core import outcomes
 from jobs_app.lifecycle import State
+from jobs_app.models import Job
 from tests.browser.conftest import Open
 from tests.support.ledger import claimed, reaching, submitted
+
+# Jobs are put in their states by hand here: none is to be dispatched meanwhile.
+pytestmark = pytest.mark.usefixtures("nudged")
 
 PATHS = ["/", "/submit/", "/submit/probe.everything/", "/submit/datasets.aggregate/", "/tokens/", "/nowhere", "JOB"]
 WIDE = {
@@ -38,13 +42,16 @@ def test_no_page_is_wider_than_its_window(opened: Open, alice: User, now: Any, w
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_ground(opened: Open, alice: User, scheme: str) -> None:
+def test_words_stand_out_from_their_ground(opened: Open, alice: User, now: Any, scheme: str) -> None:
     for state in State:
         reaching(state, owner=alice)
+    job = claimed(submitted("system.echo", {"text": "x"}, owner=alice))
+    outcomes.succeed(job, WIDE, 100, now=now)
     page = opened(alice, color_scheme=scheme)
-    page.goto("/")
-    faint = page.evaluate(CONTRAST)
-    assert faint == []
+    jobs = [f"/jobs/{job.id}/" for job in Job.objects.all()]
+    for path in ["/", "/submit/", "/submit/datasets.aggregate/", "/tokens/", "/nowhere", *jobs]:
+        page.goto(path)
+        assert page.evaluate(CONTRAST) == [], path
 
 
 def test_the_keyboard_reaches_the_content_and_the_jobs(alices: Page, alice: User) -> None:

@@ -24,7 +24,7 @@ def test_a_message_delivered_twice_at_once_is_claimed_once() -> None:
     with against(lambda: claims.claim(ids, holder="first", now=now), seconds=HELD_SECONDS if waits else 2) as rival:
         second = claims.claim(ids, holder="second", now=now)
         # PostgreSQL's claim skips locked rows: the worker turns to other work rather than waiting.
-        assert rival.committed.is_set() == waits
+        assert waits or not rival.committed.is_set()
     assert second == []
     assert rival.waited >= HELD_SECONDS or not waits
     assert set(Attempt.objects.values_list("job__holder", "number", "holder")) == {("first", 1, "first")}

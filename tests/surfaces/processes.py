@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -60,15 +61,15 @@ class Running:
         return self._log.read_text()
 
     def stop(self) -> int:
-        """Ask it to end; returns its exit code. Fails if it takes longer than 15 s."""
+        """Ask it to end; returns its exit code. Fails if it takes longer than 15 s, and says where it stood."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
             return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.process.send_signal(signal.SIGABRT)  # with PYTHONFAULTHANDLER: a traceback of every thread
             self.process.wait()
-            raise
+            raise AssertionError(f"expected it to end within {STOP_SECONDS} s; it said:\n{self.said[-8000:]}") from None
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def celery(*arguments: str, environment: Mapping[str, str], log: Path) -> Iterat
 def environment_with(broker: Broker, given: Mapping[str, str], **more: str) -> dict[str, str]:
     """An environment for a process that uses this broker."""
     kept = {name: value for name, value in (given or os.environ).items() if not name.startswith("FLOWER_")}
-    return {**kept, "BROKER_URL": broker.url, "LOG_LEVEL": "INFO", **more}
+    return {**kept, "BROKER_URL": broker.url, "LOG_LEVEL": "INFO", "PYTHONFAULTHANDLER": "1", **more}
 
 
 def free_port() -> int:

@@ -9,7 +9,8 @@ const log = document.getElementById("job-log");
 const standing = () => document.getElementById("job-standing");
 const isFinal = () => standing().dataset.final === "yes";
 
-// One request at a time, and one more after it if something came meanwhile.
+// One request at a time, and one more after it if something came meanwhile. Each has a source element of its own: htmx
+// queues the requests of one element, and says that a queued one is done.
 function oneAtATime(work) {
   let running = false;
   let again = false;
@@ -32,7 +33,7 @@ function oneAtATime(work) {
 
 const look = oneAtATime(async () => {
   const stamp = encodeURIComponent(standing().dataset.stamp);
-  await htmx.ajax("GET", `${job.dataset.live}?stamp=${stamp}`, { target: "#job-standing", swap: "outerHTML" });
+  await htmx.ajax("GET", `${job.dataset.live}?stamp=${stamp}`, { source: job, target: "#job-standing", swap: "outerHTML" });
   sayProgress();
   if (isFinal()) stop();
 });
@@ -41,7 +42,7 @@ const readLog = oneAtATime(async () => {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   log.querySelector(".log-more")?.remove();
   const last = log.querySelector("[data-line]:last-of-type")?.dataset.line ?? 0;
-  await htmx.ajax("GET", `${job.dataset.log}?after=${last}`, { target: "#job-log", swap: "beforeend" });
+  await htmx.ajax("GET", `${job.dataset.log}?after=${last}`, { source: log, target: log, swap: "beforeend" });
   while (log.children.length > LOG_LINES_KEPT) log.firstElementChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
   if (log.querySelector(".log-more") && !isFinal()) queueMicrotask(readLog);

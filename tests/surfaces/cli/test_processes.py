@@ -22,6 +22,7 @@ from tests.support.processes import Workers, eventually, finished
 from tests.surfaces.cli.support import COMMAND, ROOT, Ran, process
 
 Call = Callable[..., Ran]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

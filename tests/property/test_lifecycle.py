@@ -1,0 +1,309 @@
+"""Any order of submitting, dispatching, claiming, beating, settling, losing and cancelling keeps the promises.
+
+Hypothesis takes steps at random with two workers, some of whose reports come late, and a clock that it moves itself.
+A small model says what each step must do; after each the ledger is compared with it, and the record with the ledger.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobs_app.core import claims, control, dispatch, liveness, outcomes, rescue
+from jobs_app.errors import Conflict
+from jobs_app.lifecycle import FINAL, State, legal
+from jobs_app.models import Attempt, Event, Job
+from jobs_app.policies import NO_RETRY, Discard, Retry, Snooze
+from tests.support import conveyor
+from tests.support.ledger import submitted
+
+LANE = "property"
+WINDOW = 3
+LEASE = timedelta(seconds=5)
+MAX_KILLS = 3
+BEGIN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+WORKERS = st.sampled_from(["one", "two"])
+PICK = st.integers(0, 1000)
+SECONDS = st.sampled_from([0, 1, 3, 6, 20, 60])
+
+
+@dataclass
+class Expected:
+    """What the model says of a job."""
+
+    state: State
+    max_attempts: int
+    due_at: datetime
+    expires_at: datetime | None
+    attempt: int = 0
+    failures: int = 0
+    kills: int = 0
+    lease_until: datetime | None = None
+    to_cancel: bool = False
+    dispatched: bool = False
+
+    def leave(self, state: State) -> None:
+        self.state, self.lease_until, self.dispatched = state, None, False
+
+
+class Life(RuleBasedStateMachine):
+    """The steps."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        self.now = BEGIN
+        self.jobs: dict[UUID, Expected] = {}
+        self.held: dict[str, list[Job]] = {"one": [], "two": []}
+        self.ended: dict[UUID, dict[str, Any]] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "transaction"):
+            transaction.set_rollback(True)
+            self.transaction.__exit__(None, None, None)
+
+    # Steps of users
+
+    @rule(max_attempts=st.integers(1, 3), delay=SECONDS, life=st.none() | SECONDS)
+    def submit(self, max_attempts: int, delay: int, life: int | None) -> None:
+        due_at = self.now + timedelta(seconds=delay)
+        expires_at = None if life is None else due_at + timedelta(seconds=life + 1)
+        job = submitted(now=self.now, queue=LANE, max_attempts=max_attempts, due_at=due_at, expires_at=expires_at)
+        state = State.SCHEDULED if delay else State.QUEUED
+        self.jobs[job.id] = Expected(state, max_attempts, due_at, expires_at)
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=PICK)
+    def cancel(self, pick: int) -> None:
+        job_id, job = self.pick(pick)
+        if job.state in FINAL - {State.CANCELLED}:
+            with pytest.raises(Conflict):
+                control.cancel(job_id, actor=None, now=self.now)
+            return
+        control.cancel(job_id, actor=None, now=self.now)
+        if job.state is State.RUNNING:
+            job.to_cancel = True
+        elif job.state is not State.CANCELLED:
+            job.to_cancel = True
+            job.leave(State.CANCELLED)
+
+    # Steps of upkeep
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def promote(self) -> None:
+        dispatch.promote(now=self.now)
+        for job in self.jobs.values():
+            if job.state in {State.SCHEDULED, State.RETRYING} and job.due_at <= self.now:
+                job.leave(State.QUEUED)
+
+    @rule()
+    def refill(self) -> None:
+        queued = [job for job in self.jobs.values() if job.state is State.QUEUED]
+        out = sum(job.dispatched for job in queued)
+        assert dispatch.refill(LANE, now=self.now) == min(max(WINDOW - out, 0), len(queued) - out)
+        marked = set(Job.objects.filter(dispatched_at__isnull=False).values_list("id", flat=True))
+        for job_id, job in self.jobs.items():
+            assert job_id in marked or not (job.dispatched and job.state is State.QUEUED)
+            job.dispatched = job_id in marked
+
+    @rule()
+    def rescue(self) -> None:
+        lapsed = [
+            job for job in self.jobs.values()
+            if job.state is State.RUNNING and job.lease_until is not None and job.lease_until < self.now
+        ]  # fmt: skip
+        assert rescue.expired_leases(now=self.now) == len(lapsed)
+        for job in lapsed:
+            self.lose(job)
+
+    @rule()
+    def expire(self) -> None:
+        late = [
+            job for job in self.jobs.values()
+            if job.state is State.QUEUED and not job.attempt and job.expires_at and job.expires_at <= self.now
+        ]  # fmt: skip
+        assert rescue.expire_waiting(now=self.now) == len(late)
+        for job in late:
+            job.leave(State.FAILED)
+
+    # Steps of workers
+
+    @precondition(lambda self: self.jobs)
+    @rule(worker=WORKERS, picks=st.lists(PICK, min_size=1, max_size=4))
+    def claim(self, worker: str, picks: list[int]) -> None:
+        wanted = [self.pick(pick)[0] for pick in picks]
+        found = claims.claim(wanted, holder=f"{worker}/1/{worker}-message", now=self.now)
+        expected = [
+            job_id for job_id in dict.fromkeys(wanted)
+            if (job := self.jobs[job_id]).state is State.QUEUED
+            and (job.attempt or job.expires_at is None or job.expires_at > self.now)
+        ]  # fmt: skip
+        assert [row.id for row in found] == expected
+        for job_id in expected:
+            job = self.jobs[job_id]
+            job.state, job.attempt, job.lease_until = State.RUNNING, job.attempt + 1, self.now + LEASE
+        self.held[worker] += found
+
+    @precondition(lambda self: self.held["one"] or self.held["two"])
+    @rule(worker=WORKERS)
+    def beat(self, worker: str) -> None:
+        told = liveness.extend([(row.id, row.attempt) for row in self.held[worker]], now=self.now)
+        mine = [row.id for row in self.held[worker] if self.owns(row)]
+        assert told == {job_id: self.jobs[job_id].to_cancel for job_id in mine}
+        for job_id in mine:
+            self.jobs[job_id].lease_until = self.now + LEASE
+
+    @precondition(lambda self: self.held["one"] or self.held["two"])
+    @rule(pick=PICK)
+    def succeed(self, pick: int) -> None:
+        row, owned = self.take(pick)
+        assert outcomes.succeed(row, {"attempt": row.attempt}, 10, now=self.now) == owned
+        if owned:
+            self.jobs[row.id].leave(State.SUCCEEDED)
+
+    @precondition(lambda self: self.held["one"] or self.held["two"])
+    @rule(pick=PICK, cause=st.sampled_from([ValueError, Discard, Retry, Snooze]), seconds=SECONDS)
+    def fail(self, pick: int, cause: Any, seconds: int) -> None:
+        row, owned = self.take(pick)
+        wait = timedelta(seconds=seconds)
+        error = cause(wait) if cause in {Retry, Snooze} else cause("on purpose")
+        assert outcomes.fail(row, outcomes.Failure("on purpose"), error, NO_RETRY, now=self.now) == owned
+        if not owned:
+            return
+        job = self.jobs[row.id]
+        again = cause is Snooze or (cause is not Discard and job.failures + 1 < job.max_attempts)
+        if again and job.to_cancel:
+            job.leave(State.CANCELLED)
+            return
+        job.failures += cause is not Snooze
+        job.leave(State.RETRYING if again else State.FAILED)
+        if again:
+            job.due_at = Job.objects.get(id=row.id).due_at
+            assert job.due_at >= self.now
+
+    @precondition(lambda self: self.held["one"] or self.held["two"])
+    @rule(pick=PICK)
+    def stop(self, pick: int) -> None:
+        row, owned = self.take(pick)
+        assert outcomes.cancel(row, now=self.now, reason="on request") == owned
+        if owned:
+            self.jobs[row.id].leave(State.CANCELLED)
+
+    @precondition(lambda self: self.held["one"] or self.held["two"])
+    @rule(pick=PICK)
+    def give_back(self, pick: int) -> None:
+        row, owned = self.take(pick)
+        assert claims.give_back(row, now=self.now, reason="not started") == owned
+        if owned:
+            job = self.jobs[row.id]
+            job.leave(State.CANCELLED if job.to_cancel else State.QUEUED)
+
+    @rule(worker=WORKERS)
+    def die(self, worker: str) -> None:
+        ids = [row.id for row in self.held[worker]]
+        mine = {row.id for row in self.held[worker] if self.owns(row)}
+        assert rescue.lost_child(ids, f"{worker}-message", now=self.now, reason="killed") == len(mine)
+        self.held[worker] = []
+        for job_id in mine:
+            self.lose(self.jobs[job_id])
+
+    # What must hold after each step
+
+    @invariant()
+    def the_ledger_is_as_the_model_says(self) -> None:
+        rows = {row["id"]: row for row in Job.objects.values()}
+        assert set(rows) == set(self.jobs)
+        for job_id, job in self.jobs.items():
+            row = rows[job_id]
+            assert (row["state"], row["attempt"], row["failures"], row["kills"], row["lease_until"]) == (
+                job.state, job.attempt, job.failures, job.kills, job.lease_until,
+            )  # fmt: skip
+            assert (row["cancel_requested_at"] is not None) == job.to_cancel
+            if job.state in FINAL:
+                assert self.ended.setdefault(job_id, row) == row, "history is never overwritten"
+        assert sum(row["state"] == "queued" and row["dispatched_at"] is not None for row in rows.values()) <= WINDOW
+
+    @invariant()
+    def attempts_add_up(self) -> None:
+        outcomes_of: dict[UUID, Counter[str]] = {job_id: Counter() for job_id in self.jobs}
+        for job_id, number, outcome in Attempt.objects.order_by("number").values_list("job_id", "number", "outcome"):
+            outcomes_of[job_id][outcome] += 1
+            assert number == outcomes_of[job_id].total(), "without gaps"
+        for job_id, job in self.jobs.items():
+            found = outcomes_of[job_id]
+            assert found.total() == job.attempt
+            assert found["running"] == (job.state is State.RUNNING)
+            assert found["failed"] == job.failures
+            assert found["succeeded"] == (job.state is State.SUCCEEDED)
+
+    @invariant()
+    def the_record_chains_from_the_first_state_to_the_present_one(self) -> None:
+        at = dict.fromkeys(self.jobs, "")
+        for job_id, name, source, target in Event.objects.order_by("id").values_list(
+            "job_id", "name", "source", "target"
+        ):
+            if name != "late write refused":
+                assert source == at[job_id]
+                assert source in {"", target} or legal(State(source), State(target))
+                at[job_id] = target
+            else:
+                assert source == target == at[job_id]
+        assert at == {job_id: job.state for job_id, job in self.jobs.items()}
+
+    def pick(self, number: int) -> tuple[UUID, Expected]:
+        return list(self.jobs.items())[number % len(self.jobs)]
+
+    def owns(self, row: Job) -> bool:
+        job = self.jobs[row.id]
+        return job.state is State.RUNNING and job.attempt == row.attempt
+
+    def take(self, number: int) -> tuple[Job, bool]:
+        """A row that a worker believes to hold; it keeps it now and then, to report twice."""
+        worker, row = [(worker, row) for worker, rows in self.held.items() for row in rows][
+            number % sum(map(len, self.held.values()))
+        ]
+        if number % 3:
+            self.held[worker].remove(row)
+        return row, self.owns(row)
+
+    def lose(self, job: Expected) -> None:
+        if job.to_cancel:
+            job.leave(State.CANCELLED)
+            return
+        job.kills += 1
+        job.leave(State.FAILED if job.kills >= MAX_KILLS else State.QUEUED)
+
+
+def test_every_life_keeps_the_promises(db: None, configured: Any) -> None:
+    configured(queues=("default", LANE), window=WINDOW, max_kills=MAX_KILLS, lease_seconds=LEASE.total_seconds())
+    try:
+        run_state_machine_as_test(
+            Life,
+            settings=settings(
+                max_examples=25, stateful_step_count=30, deadline=None, database=None, print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )  # fmt: skip
+    finally:
+        conveyor.purge(LANE)
