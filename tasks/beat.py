@@ -7,9 +7,12 @@ no worker on the system queue, nothing piles up on a broker that (as Redis) keep
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from typing import Any
 
-from celery.beat import SchedulingError
+from celery.beat import SchedulingError, Service
+from celery.signals import beat_init
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from jobs_app import wire
@@ -21,6 +24,9 @@ logger = logging.getLogger(__name__)
 TICKS = frozenset(wire.UPKEEP) - {wire.SUBMIT}
 BACKLOG = 5
 """Messages on the system queue from which on ticks are left out."""
+
+PATIENCE_SECONDS = 3
+"""How long a stop waits for the loop to end by itself."""
 
 
 class Row(ModelEntry):
@@ -48,3 +54,25 @@ class Scheduler(DatabaseScheduler):
                 self.apply_async(entry, producer=producer, advance=False)
         except (BrokerAway, SchedulingError) as error:
             logger.warning("%s was not sent: %s", entry.name, error)
+
+
+@beat_init.connect
+def stop_between_ticks(sender: Service, **_: Any) -> None:
+    """End the loop after the tick at hand, and by force only when that takes long.
+
+    Celery raises SystemExit wherever the signal finds it. Within a Redis reply the client turns that into a ValueError,
+    which Celery logs as a tick that failed; then beat runs on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # within a worker, which has signals of its own
+
+    def stop(*_: object) -> None:
+        sender.stop()
+        signal.alarm(PATIENCE_SECONDS)
+
+    def give_up(*_: object) -> None:
+        raise SystemExit
+
+    signal.signal(signal.SIGALRM, give_up)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

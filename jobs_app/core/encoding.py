@@ -40,7 +40,7 @@ def encode(value: Any) -> Encoded:
     """Turn a return value into JSON. Raises Discard, in words, for what cannot be kept."""
     if isinstance(value, (str, bytes)):
         # Known before it is encoded, which takes long for a large text and keeps the heart from beating meanwhile.
-        _check_size(len(value))
+        _check_size(len(value) + len('""'))
     try:
         text = NUL.sub(rb"\1\\ufffd", to_json(value, inf_nan_mode="null"))
     except (ValueError, RecursionError) as error:
@@ -56,7 +56,7 @@ def _check_size(size: int) -> None:
     limit = conf.current().result_bytes
     if size > limit:
         raise Discard(
-            f"expected a result of at most {limit:,} bytes as JSON, got {size:,} or more; "
+            f"expected a result of at most {limit:,} bytes as JSON, got {size:,}; "
             "save large output with context.save_artifact() and return a summary"
         )
 

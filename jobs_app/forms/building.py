@@ -100,6 +100,8 @@ def _text(question: Question) -> forms.Field:
     if form == "uuid":
         example = {"maxlength": "45", "placeholder": "00000000-0000-0000-0000-000000000000"}
         return fields.TextField(question, widget=forms.TextInput(example))
+    if form == "uri" or question.location[-1].endswith(("url", "uri")):
+        return fields.TextField(question, widget=forms.TextInput({**_attributes(schema), "inputmode": "url"}))
     if form == "multiline" or schema.get("maxLength", 0) > LONG:
         return fields.TextField(question, widget=_area(schema, rows=5))
     return fields.TextField(question, widget=forms.TextInput(_attributes(schema)))

@@ -14,6 +14,10 @@ SEPARATOR = "-"
 """Between the parts of a field's name. No parameter's name can hold it."""
 
 
+SPELLED = {"api", "csv", "html", "id", "json", "pdf", "uri", "url"}
+"""Words that are spelled in capitals."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One parameter that takes one field.
@@ -100,7 +104,7 @@ class _Reader:
     ) -> Question | Group:
         resolved, nullable = self._resolve(schema)
         default = _default_of(info) if given is PydanticUndefined else given
-        label = info.title or location[-1].replace("_", " ").capitalize()
+        label = info.title or label_of(location[-1])
         model = _model_in(info.annotation)
         if model is not None and "properties" in resolved:
             parts = self.parts(model, resolved, location, default if isinstance(default, dict) else {})
@@ -130,6 +134,13 @@ class _Reader:
             nullable = True
             merged["enum"] = [each for each in merged["enum"] if each is not None]
         return merged, nullable
+
+
+def label_of(name: str) -> str:
+    """A name as a label: ``group_by`` is ``Group by``, ``source_url`` is ``Source URL``."""
+    words = [word.upper() if word.lower() in SPELLED else word for word in name.replace("_", " ").split()]
+    text = " ".join(words) or name
+    return text[:1].upper() + text[1:]
 
 
 def _key_of(name: str, info: FieldInfo) -> str:

@@ -2,6 +2,7 @@
 
 Listed in ``FILE_UPLOAD_HANDLERS``. A file that goes over UPLOAD_BYTES, or finds no room on the disk, is dropped as it
 comes; the rest of the form is still read. Reading the file then raises the error, where it can be said at its field.
+So are the files of strangers, whose requests are refused after they were read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 
 from jobs_app import conf
 from jobs_app.core.artifacts import FULL
-from jobs_app.errors import StorageFull, TooLarge, WeirError
+from jobs_app.errors import NotAuthenticated, StorageFull, TooLarge, WeirError
 
 
 class RefusedFile(UploadedFile):  # type: ignore[type-arg]  # generic in its stubs only
@@ -42,6 +43,10 @@ class BoundedUpload(TemporaryFileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         self.reason = None
+        # The body is read before a view can look who sends it: the check against forged requests looks for its token.
+        known = getattr(self.request, "auth", None) or getattr(self.request, "user", None)
+        if not getattr(known, "is_authenticated", known):
+            self.reason = NotAuthenticated("expected you to be logged in before you send files")
         try:
             super().new_file(*args, **kwargs)
         except OSError as error:

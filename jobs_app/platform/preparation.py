@@ -64,6 +64,8 @@ class Management:
 
     def _start(self, command: Sequence[str], stack: ExitStack) -> subprocess.Popen[str]:
         errors = stack.enter_context(self.log.open("a"))
+        errors.write(f"--- {_shown(command)}\n")
+        errors.flush()
         process = subprocess.Popen(
             [*tether(), sys.executable, "manage.py", *command],
             cwd=self.root,
@@ -78,7 +80,7 @@ class Management:
         return process
 
     def _finish(self, command: Sequence[str], process: subprocess.Popen[str]) -> str:
-        shown = f"manage.py {' '.join(command)}"
+        shown = _shown(command)
         try:
             output, _ = process.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
@@ -88,6 +90,10 @@ class Management:
                 log.write(output)
             raise ProcessError(f"{shown} ended with exit code {process.returncode}.", self.log)
         return output
+
+
+def _shown(command: Sequence[str]) -> str:
+    return f"manage.py {' '.join(command)}"
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 LENGTH = 300
 TALL = 20
+SHORT = 28
 DECIMALS = 4
 COMMAS_FROM = 10_000
 EXACT = 10**15
@@ -22,6 +23,11 @@ class Cell:
     text: str
     full: str = ""
     missing: bool = False
+
+    @property
+    def looks(self) -> str:
+        """How the cell is to look, beside being a number: as a class."""
+        return "missing" if self.missing else "short" if len(self.text) <= SHORT else "long"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jobs_app.forms.questions import label_of
 from jobs_app.results import ArtifactLink, Chart, Table
 from jobs_app.web import cells
 
@@ -101,16 +102,16 @@ def _walk(value: Any, title: str, plain: _Plain, depth: int) -> Iterator[Block]:
     elif isinstance(value, Mapping) and depth < 3 and (depth == 0 or _holds_shapes(value)):
         for name, inner in list(value.items())[:BRANCHES]:
             if _is_plain(inner):
-                plain.facts.append((_label(name), cells.cell(inner)))
+                plain.facts.append((label_of(str(name)), cells.cell(inner)))
             elif _is_short(inner):
-                plain.facts.append((_label(name), cells.Cell(tree(inner).simple or "none")))
+                plain.facts.append((label_of(str(name)), cells.Cell(tree(inner).simple or "none")))
             else:
-                yield from _walk(inner, _label(name), plain, depth + 1)
+                yield from _walk(inner, label_of(str(name)), plain, depth + 1)
     elif isinstance(value, list) and depth < 3 and value and all(_shape_of(each) for each in value):
         for inner in value[:BRANCHES]:
             yield from _walk(inner, title, plain, depth + 1)
     elif isinstance(value, Mapping) and 0 < len(value) <= BRANCHES and all(map(_is_plain, value.values())):
-        yield Block("facts", title, [(_label(name), cells.cell(inner)) for name, inner in value.items()])
+        yield Block("facts", title, [(label_of(str(name)), cells.cell(inner)) for name, inner in value.items()])
     elif _is_plain(value):
         plain.facts.append((title or "Result", cells.cell(value)))
     else:
@@ -192,7 +193,3 @@ def _is_short(value: Any) -> bool:
 
 def _at(values: Any, place: int) -> Any:
     return values[place] if place < len(values) else None
-
-
-def _label(name: str) -> str:
-    return str(name).replace("_", " ").capitalize()

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs_app.forms.questions import label_of
 from jobs_app.lifecycle import EventName, State
 from jobs_app.reads.views import AttemptView, EventView, JobView, KindView
 from jobs_app.web import words
@@ -121,5 +122,5 @@ def paragraphs(kind: KindView) -> list[str]:
 
 @register.filter
 def label(value: str) -> str:
-    """A name as a label: ``group_by`` is ``Group by``."""
-    return str(value).replace("_", " ").capitalize()
+    """A name as a label, as forms have it."""
+    return label_of(str(value))

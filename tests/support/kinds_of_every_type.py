@@ -418,3 +418,25 @@ def writes_too_much(*, context: JobContext) -> None:
 def tells_pid() -> int:
     """Return the id of the process it runs in."""
     return os.getpid()
+
+
+@job("probe.slow_at_first", timeout=timedelta(minutes=5))
+def slow_at_first(seconds: Annotated[float, Field(ge=0, le=300)] = 60.0, *, context: JobContext) -> int:
+    """Wait in the first attempt, without asking whether to stop; return at once in later ones."""
+    if context.attempt == 1:
+        threading.Event().wait(seconds)
+    return context.attempt
+
+
+@job("probe.waits_in_the_database", timeout=timedelta(minutes=5))
+def waits_in_the_database(seconds: Annotated[float, Field(ge=0, le=300)] = 60.0) -> None:
+    """Spend the time in a query (on PostgreSQL; elsewhere in many short ones), so that an interruption meets it."""
+    from django.db import connection
+
+    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+    with connection.cursor() as cursor:
+        while datetime.now(UTC) < ends:
+            if connection.vendor == "postgresql":
+                cursor.execute("SELECT pg_sleep(%s)", [seconds])
+            else:
+                cursor.execute("SELECT 1")

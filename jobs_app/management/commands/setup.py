@@ -8,7 +8,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
+
+from jobs_app.errors import LedgerAway
 
 
 class Command(BaseCommand):
@@ -23,9 +26,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, administrator: str, json: bool, **options: Any) -> None:
         """Do all three; print the new administrator's password, which is shown only now."""
-        call_command("migrate", interactive=False, verbosity=0, stdout=self.stderr)
-        call_command("prepare", stdout=self.stderr)
-        password = _create(administrator) if administrator else None
+        try:
+            call_command("migrate", interactive=False, verbosity=0, stdout=self.stderr)
+            call_command("prepare", stdout=self.stderr)
+            password = _create(administrator) if administrator else None
+        except OperationalError as error:
+            raise CommandError(
+                f"DATABASE_URL: expected a ledger that answers, got: {error}", returncode=LedgerAway.exit_code
+            ) from None
         self.stdout.write(_answer(administrator, password, as_json=json))
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from jobs_app.core import artifacts
+from jobs_app.errors import NotAuthenticated
+from jobs_app.forms.uploads import RefusedFile
 from jobs_app.models import Artifact, Job
 from tests.surfaces.web.conftest import file, logged_in
 
@@ -105,6 +107,17 @@ def test_a_full_disk_is_said_at_the_field(alices: Client, monkeypatch: pytest.Mo
     answer = alices.post(SUBMIT, {"first": file("big.csv", b"x" * 1_500_000)})
     assert answer.status_code == 422
     assert "room on the disk" in answer.context["form"].errors["first"][0]
+
+
+def test_a_strangers_file_is_not_kept_while_the_request_is_read(rf: RequestFactory, alice: User) -> None:
+    for user, taken in ((AnonymousUser(), False), (alice, True)):
+        request = rf.post(SUBMIT, {"first": file("big.csv", b"x" * 1_500_000)})
+        request.user = user
+        sent = request.FILES["first"]
+        assert isinstance(sent, RefusedFile) != taken
+        if not taken:
+            with pytest.raises(NotAuthenticated):
+                list(sent.chunks())
 
 
 def test_running_again_offers_the_old_jobs_file_however_old(alices: Client, alice: User, now: Any) -> None:
