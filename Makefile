@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 # What the checks need to load the settings; nothing is started with it.
-CHECK := env SECRET_KEY=only-for-checks-gK3vQx8ZtB5mWn2YhR7cLp4DsFj9AeUu DATA_DIR=var/checks ALLOWED_HOSTS=localhost
+CHECK := env SECRET_KEY=only-for-checks-gK3vQx8ZtB5mWn2YhR7cLp4DsFj9AeUuXw6Ke \
+	BROKER_URL=redis://:only-for-checks@127.0.0.1/0 DATA_DIR=var/checks ALLOWED_HOSTS=localhost
 COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(UPGRADE)
 

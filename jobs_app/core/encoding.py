@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,6 @@ from jobs_app.policies import Discard
 
 INTEGER_BITS = 3321
 """Whole numbers of more than 1,000 digits are refused: Python does not read back those of more than 4,300."""
-
-NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-"""An escaped NUL in JSON text: after an even number of backslashes. PostgreSQL keeps none."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ def encode(value: Any) -> Encoded:
         # Known before it is encoded, which takes long for a large text and keeps the heart from beating meanwhile.
         _check_size(len(value) + len('""'))
     try:
-        text = NUL.sub(rb"\1\\ufffd", to_json(value, inf_nan_mode="null"))
+        text = _without_nul(to_json(value, inf_nan_mode="null"))
     except (ValueError, RecursionError) as error:
         raise Discard(
             f"expected the handler to return JSON-ready data (numbers, text, lists, dicts, pydantic models), "
@@ -50,6 +46,13 @@ def encode(value: Any) -> Encoded:
         ) from None
     _check_size(len(text))
     return Encoded(text, len(text) <= conf.current().result_inline_bytes)
+
+
+def _without_nul(text: bytes) -> bytes:
+    """JSON text with its NUL characters replaced, which PostgreSQL refuses. Escaped backslashes are set aside first."""
+    if rb"\u0000" not in text:
+        return text
+    return text.replace(rb"\\", b"\0").replace(rb"\u0000", rb"\ufffd").replace(b"\0", rb"\\")
 
 
 def _check_size(size: int) -> None:

@@ -21,7 +21,7 @@ from django.db import close_old_connections, connection, transaction
 
 from jobs_app import registry
 from jobs_app.context import Cancelled, TimedOut
-from jobs_app.core import artifacts, claims, control, dispatch, encoding, liveness, outcomes, submission
+from jobs_app.core import artifacts, claims, control, dispatch, encoding, liveness, outcomes, queries, submission
 from jobs_app.core.attempt_context import AttemptContext, scrub
 from jobs_app.core.clock import database_now
 from jobs_app.core.liveness import Held, heart
@@ -215,7 +215,7 @@ def _settle_overdue(job: Job, why: str) -> None:
 def _recover_connection(error: BaseException, held: Held) -> None:
     """A query that was cut short by a signal may leave the connection unusable: take a new one."""
     if held.interrupted or isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
-        connection.close()
+        queries.abandon()
 
 
 def _as_cause(error: BaseException) -> BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,6 +15,8 @@ from jobs_app.lifecycle import State
 from jobs_app.models import Job
 
 M = TypeVar("M", bound=models.Model)
+
+ABANDON_SECONDS = 2.0
 
 
 def locked(rows: models.QuerySet[M], *, skip_locked: bool = False) -> models.QuerySet[M]:
@@ -26,6 +29,17 @@ def locked(rows: models.QuerySet[M], *, skip_locked: bool = False) -> models.Que
 def running(job_id: UUID, attempt: int) -> Job | None:
     """The row of a job that still runs this attempt, locked until the transaction ends: what it says now, holds."""
     return locked(Job.objects.filter(id=job_id, state=State.RUNNING, attempt=attempt)).first()
+
+
+def abandon() -> None:
+    """Give up this thread's connection, which a signal may have cut short in the middle of a query.
+
+    PostgreSQL would go on with that query for nobody: it is told to stop. The next query takes a new connection.
+    """
+    if connection.vendor == "postgresql" and connection.connection is not None:
+        with suppress(Exception):  # the server is away, or has nothing to stop
+            connection.connection.cancel_safe(timeout=ABANDON_SECONDS)
+    connection.close()
 
 
 def bind_ids(ids: Iterable[UUID]) -> Any:

@@ -14,7 +14,7 @@ from tests.contract.surfaces import SURFACES, InTheAdmin, Surface
 from tests.support.processes import Workers, eventually, finished
 
 
-@pytest.fixture()
+@pytest.fixture
 def chief(db: None) -> User:
     return User.objects.create_superuser("chief", password="chief's password")
 

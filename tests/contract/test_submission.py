@@ -16,10 +16,10 @@ SAME = (
     "timeout", "hard_timeout", "expires_at", "owner_id", "state", "attempt", "failures", "kills", "result", "error",
     "progress", "result_bytes",
 )  # fmt: skip
-TEXT = "über 10 %, \"quoted\" and <b>bold</b>"
+TEXT = 'über 10 %, "quoted" and <b>bold</b>'
 
 
-@pytest.fixture()
+@pytest.fixture
 def chief(db: None) -> User:
     return User.objects.create_superuser("chief", password="chief's password")
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 
-from jobs_app.core import artifacts, claims, control, outcomes, tokens
+from jobs_app.core import artifacts, claims, control, outcomes
 from jobs_app.errors import Conflict, InvalidRequest, NotFound, UnknownKind
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Job, LogLine
 from jobs_app.models.guard import writing
-from jobs_app.reads import files, jobs, kinds, watching
-from jobs_app.reads import tokens as token_reads
+from jobs_app.reads import files, jobs, kinds
 from jobs_app.reads.jobs import JobFilter
 from tests.support.ledger import altered, claimed, reaching, submitted
 
@@ -44,72 +42,6 @@ def log(job: Job, *texts: str) -> None:
         )
 
 
-OF_A_JOB: dict[str, Callable[[Any, UUID], Any]] = {
-    "job": jobs.job,
-    "attempts": jobs.attempts,
-    "log lines": jobs.log_lines,
-    "timeline": jobs.timeline,
-    "result": jobs.result,
-    "artifacts": jobs.artifacts_of,
-    "inputs": jobs.inputs_of,
-    "reruns": jobs.reruns,
-    "kept result": files.kept_result,
-    "output": lambda user, job_id: files.output(user, job_id, "a.txt"),
-    "run again": lambda user, job_id: control.rerun(job_id, actor=user, now=Job.objects.get(id=job_id).created_at),
-}
-
-
-@pytest.mark.parametrize("read", OF_A_JOB)
-def test_of_a_job_only_its_owner_and_operators_see_anything(
-    job: Job, alice: User, bob: User, carol: User, read: str
-) -> None:
-    for allowed in (alice, carol, None):
-        OF_A_JOB[read](allowed, job.id)
-    for stranger in (bob, AnonymousUser()):
-        with pytest.raises(NotFound, match=f"expected a job of yours, got {job.id}"):
-            OF_A_JOB[read](stranger, job.id)
-
-
-@pytest.mark.parametrize("read", sorted(set(OF_A_JOB) - {"run again"}))
-def test_a_job_that_is_not_there_and_one_of_another_look_the_same(job: Job, bob: User, read: str) -> None:
-    unknown = uuid4()
-    words = []
-    for job_id in (unknown, job.id):
-        with pytest.raises(NotFound) as caught:
-            OF_A_JOB[read](bob, job_id)
-        words.append(str(caught.value).replace(str(job_id), "…"))
-    assert len(set(words)) == 1
-
-
-def test_lists_show_each_reader_their_own(alice: User, bob: User, carol: User, now: datetime) -> None:
-    jobs_of = {owner: submitted(owner=owner, now=now).id for owner in (alice, bob, None)}
-
-    def listed(reader: Any, **filters: Any) -> set[UUID]:
-        return {view.id for view in jobs.job_page(reader, JobFilter(**filters)).jobs}
-
-    assert listed(alice) == listed(alice, mine=True) == {jobs_of[alice]}
-    assert listed(bob) == {jobs_of[bob]}
-    assert listed(carol) == listed(None) == set(jobs_of.values())
-    assert listed(AnonymousUser()) == listed(carol, mine=True) == set()
-    assert listed(alice, owner="bob") == set(), "a filter opens nothing"
-    assert listed(carol, owner="bob") == {jobs_of[bob]}
-    everything = list(jobs_of.values())
-    assert {view.id for view in watching.shown(alice, everything)} == {jobs_of[alice]}
-    assert [view.id for view in watching.shown(carol, everything[::-1])] == everything[::-1]
-    assert [watching.newer(reader, JobFilter(), None) for reader in (alice, carol, AnonymousUser())] == [1, 3, 0]
-
-
-def test_files_are_their_owners_and_operators(job: Job, alice: User, bob: User, carol: User) -> None:
-    for artifact in Artifact.objects.all():
-        for allowed in (alice, carol, None):
-            assert files.artifact(allowed, artifact.id).path.is_file()
-        for stranger in (bob, AnonymousUser()):
-            with pytest.raises(NotFound, match="expected a file of yours"):
-                files.artifact(stranger, artifact.id)
-    assert [view.name for view in files.uploads(alice)] == ["input.csv"], "outputs are no uploads"
-    assert files.uploads(bob) == files.uploads(carol) == files.uploads(AnonymousUser()) == files.uploads(None) == []
-
-
 def test_a_file_that_is_gone_is_not_found(job: Job, alice: User) -> None:
     artifact = Artifact.objects.get(name="a.txt")
     artifacts.path_of(artifact.id).unlink()
@@ -118,15 +50,6 @@ def test_a_file_that_is_gone_is_not_found(job: Job, alice: User) -> None:
             read()
     with pytest.raises(NotFound, match="expected the name of a file that the job made, got 'nothing'"):
         files.output(alice, job.id, "nothing")
-
-
-def test_tokens_are_their_owners(alice: User, bob: User, carol: User, now: datetime) -> None:
-    row, _ = tokens.issue(alice, "laptop", now=now)
-    assert [view.name for view in token_reads.tokens(alice)] == ["laptop"]
-    assert token_reads.tokens(bob) == token_reads.tokens(carol) == []
-    assert token_reads.own(alice, row.id) == row
-    with pytest.raises(NotFound):
-        token_reads.own(bob, row.id)
 
 
 def test_pages_follow_one_another_while_new_jobs_come_in(now: datetime) -> None:
@@ -153,12 +76,6 @@ def test_the_last_page_says_that_it_is_the_last(now: datetime, count: int, pages
         cursor = page.next_cursor
         assert (cursor is None) == (number == pages - 1)
     assert seen == count
-
-
-def test_a_cursor_of_another_opens_nothing(alice: User, bob: User, now: datetime) -> None:
-    first = submitted(owner=alice, now=now)
-    cursor = str(submitted(owner=bob, now=now).id)
-    assert [view.id for view in jobs.job_page(alice, cursor=cursor).jobs] == [first.id]
 
 
 @pytest.mark.parametrize("cursor", ["x", "0", "' OR 1=1", "z" * 10_000, "\0"])

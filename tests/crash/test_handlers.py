@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import connection
 
 from jobs_app.core import clock, control, submission
 from jobs_app.models import Job
@@ -71,7 +72,8 @@ def test_a_killed_process_is_noticed_and_its_job_runs_again_within_seconds(worke
     finished(job.id)
     first, second, third = job.attempts.order_by("number")
     assert {each.outcome for each in (first, second, third)} == {"lost"}
-    assert second.started_at - first.started_at < timedelta(seconds=5), "the lease alone would take 5 s"
+    for earlier, later in ((first, second), (second, third)):
+        assert later.started_at - earlier.started_at < timedelta(seconds=4), "the lease alone would take 5 s"
     assert len({each.holder for each in (first, second, third)}) == 3
 
 
@@ -96,6 +98,15 @@ def test_a_job_due_later_runs_later() -> None:
     assert job.started_at >= due_at
 
 
+def still_asked() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(%'"
+            " AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
@@ -112,6 +123,8 @@ def test_a_running_job_is_cancelled_whether_it_listens_or_not(kind: str, reason:
     row = finished(job.id)
     assert (row.state, row.attempts.get().outcome) == ("cancelled", "cancelled")
     assert row.events.latest("id").reason == reason
+    if connection.vendor == "postgresql":
+        eventually(lambda: not still_asked(), what="the server to stop a query that nobody waits for")
 
 
 def test_forged_messages_are_dropped(workers: Workers) -> None:

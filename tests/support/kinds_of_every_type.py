@@ -414,12 +414,6 @@ def writes_too_much(*, context: JobContext) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, earlier)
 
 
-@job("probe.tells_pid")
-def tells_pid() -> int:
-    """Return the id of the process it runs in."""
-    return os.getpid()
-
-
 @job("probe.slow_at_first", timeout=timedelta(minutes=5))
 def slow_at_first(seconds: Annotated[float, Field(ge=0, le=300)] = 60.0, *, context: JobContext) -> int:
     """Wait in the first attempt, without asking whether to stop; return at once in later ones."""

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +28,14 @@ def folder(tmp_path: Path) -> Path:
     for lock in (requirements.parent / "requirements.txt", requirements / "development.txt", requirements / "demo.txt"):
         lock.write_text("# nothing\n")
     return requirements.parent
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """``main`` called in this process sets a handler that would outlive the test."""
+    earlier = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, earlier)
 
 
 def started(folder: Path, what: str = "runtime") -> subprocess.Popen[str]:
