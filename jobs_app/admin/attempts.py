@@ -8,13 +8,14 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from jobs_app.admin import presentation
+from jobs_app.admin.attempt_display import AttemptDisplay
 from jobs_app.admin.base import LedgerAdmin
 from jobs_app.admin.filters import OutcomeFilter
 from jobs_app.models import Attempt
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LedgerAdmin):
+class AttemptAdmin(AttemptDisplay, LedgerAdmin):
     """Every attempt, newest first."""
 
     owner_field = "job__owner"
@@ -46,23 +47,3 @@ class AttemptAdmin(LedgerAdmin):
     def job_shown(self, attempt: Attempt) -> str:
         """The job's kind, as a link to it."""
         return presentation.link("job", attempt.job_id, f"{attempt.job.kind} {attempt.job_id}")
-
-    @display(description="Outcome")
-    def outcome_label(self, attempt: Attempt) -> str:
-        """How it ended."""
-        return presentation.label(attempt.outcome)
-
-    @display(description="Started")
-    def started(self, attempt: Attempt) -> str:
-        """When it was claimed."""
-        return presentation.moment(attempt.started_at)
-
-    @display(description="Took")
-    def took(self, attempt: Attempt) -> str:
-        """How long it ran."""
-        return presentation.duration(attempt.finished_at - attempt.started_at if attempt.finished_at else None)
-
-    @display(description="Traceback")
-    def traceback_shown(self, attempt: Attempt) -> str:
-        """Where the handler failed."""
-        return presentation.traceback(attempt.traceback)

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from jobs_app.admin import presentation
+from jobs_app.admin.attempt_display import AttemptDisplay
 from jobs_app.admin.base import LedgerInline
 from jobs_app.models import Artifact, Attempt, Event, LogLine
 
@@ -25,33 +26,13 @@ class LogLineInline(LedgerInline):
         return presentation.moment(line.at)
 
 
-class AttemptInline(LedgerInline):
+class AttemptInline(AttemptDisplay, LedgerInline):
     """Every run of the job."""
 
     model = Attempt
     verbose_name_plural = "Attempts"
-    fields = readonly_fields = ("number", "outcome_label", "started", "ran_for", "holder", "error", "traceback_shown")
+    fields = readonly_fields = ("number", "outcome_label", "started", "took", "holder", "error", "traceback_shown")
     ordering = ("number",)
-
-    @display(description="Outcome")
-    def outcome_label(self, attempt: Attempt) -> str:
-        """How it ended."""
-        return presentation.label(attempt.outcome)
-
-    @display(description="Started")
-    def started(self, attempt: Attempt) -> str:
-        """When it was claimed."""
-        return presentation.moment(attempt.started_at)
-
-    @display(description="Took")
-    def ran_for(self, attempt: Attempt) -> str:
-        """How long it ran."""
-        return presentation.duration(attempt.finished_at - attempt.started_at if attempt.finished_at else None)
-
-    @display(description="Traceback")
-    def traceback_shown(self, attempt: Attempt) -> str:
-        """Where the handler failed."""
-        return presentation.traceback(attempt.traceback)
 
 
 class EventInline(LedgerInline):

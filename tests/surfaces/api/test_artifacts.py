@@ -25,9 +25,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 def upload(client: Client, content: bytes = CONTENT, name: str = "data.bin", content_type: str = "") -> Any:
-    return client.post(
-        f"/api/artifacts?name={name}", content, content_type=content_type or "application/octet-stream"
-    )
+    return client.post(f"/api/artifacts?name={name}", content, content_type=content_type or "application/octet-stream")
 
 
 def body(response: Any) -> bytes:

@@ -57,11 +57,7 @@ def test_every_operation_tells_its_problems_and_its_keys(document: dict[str, Any
 
 
 def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
-    names = [
-        operation["operationId"]
-        for operations in document["paths"].values()
-        for operation in operations.values()
-    ]
+    names = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
     assert len(names) == len(set(names))
 
 

@@ -22,6 +22,7 @@ from tests.surfaces.api.support import JSON, PROBLEM, problem, submit
 
 pytestmark = pytest.mark.django_db
 
+
 def post(client: Client, body: str | bytes, content_type: str = JSON, path: str = "/api/jobs") -> Any:
     return client.post(path, body, content_type=content_type)
 

@@ -85,9 +85,7 @@ def test_outcomes_are_exit_codes(workers: Workers, call: Call) -> None:
     assert (flaky.code, flaky.document["attempt"]) == (0, 2)
 
 
-def test_a_job_cancelled_while_it_is_followed(
-    workers: Workers, call: Call, worker_environment: dict[str, str]
-) -> None:
+def test_a_job_cancelled_while_it_is_followed(workers: Workers, call: Call, worker_environment: dict[str, str]) -> None:
     following = Started("submit", "probe.slow", "--seconds", "60", "--follow", environment=worker_environment)
     following.until("step 1")
     job = Job.objects.get()
@@ -121,9 +119,7 @@ def test_a_terminal_gets_a_moving_bar(workers: Workers, worker_environment: dict
     assert "step 8 of 8" in following.output
 
 
-def test_a_secret_is_asked_for_at_a_terminal(
-    transactional_db: None, worker_environment: dict[str, str]
-) -> None:
+def test_a_secret_is_asked_for_at_a_terminal(transactional_db: None, worker_environment: dict[str, str]) -> None:
     asking = Started("submit", "probe.secretive", environment=worker_environment, terminal=True)
     # getpass speaks to the controlling terminal, or with a warning to the standard streams if there is none.
     asking.until("token (not shown): ")
