@@ -71,8 +71,10 @@ def wait(supervised: Supervised, environment: Environment) -> None:
         standings = supervised.standings()
         for standing in standings.values():
             if standing.state in GIVEN_UP:
+                # supervisord keeps no exit code of a process that ended within its first second.
+                how = f"with exit code {standing.exit_code}" if standing.exit_code else "at once"
                 raise ProcessError(
-                    f"{standing.name} ended with exit code {standing.exit_code} while the platform started.",
+                    f"{standing.name} ended {how} while the platform started.",
                     supervised.log(standing.name),
                 )
         while open_probes and open_probes[0].answer():
