@@ -64,6 +64,21 @@ def test_the_second_refill_waits_for_the_first_and_counts_its_jobs(known: bool) 
     assert out() == 5
 
 
+def test_refills_that_wait_for_a_queues_first_row_take_turns_after_it() -> None:
+    now = clock.database_now()
+    for _ in range(20):
+        submitted(now=now, queue=LANE)
+
+    def make_known() -> None:
+        with writing():
+            Queue.objects.create(name=LANE)
+
+    with against(make_known) as rival:
+        sent = at_once(*[partial(dispatch.refill, LANE, now=now)] * 6)
+    assert rival.waited >= HELD_SECONDS
+    assert (sum(sent), out()) == (5, 5)
+
+
 def test_refills_of_different_queues_do_not_mix() -> None:
     now = clock.database_now()
     for number in range(20):
