@@ -89,11 +89,6 @@ def _unmasked(changed: Any, shown: Any, original: Any) -> Any:
     return changed
 
 
-def keep_secrets(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``changes`` without the fields that still hold the mask: an unchanged secret stays what it was."""
-    return {name: value for name, value in changes.items() if value != MASK or job.parameters.get(name) != MASK}
-
-
 def _find(job_id: UUID, actor: User | None) -> Job:
     job = Job.objects.actionable_by(actor).filter(id=job_id).first()
     if job is None:
