@@ -66,6 +66,13 @@ def _end_publisher(django_db_setup: None) -> Iterator[None]:
     transport.publisher.stop()
 
 
+@pytest.fixture(autouse=True)
+def _settled_publisher(_django_db_helper: None) -> Iterator[None]:
+    """What a test asked of the publisher is done before its tables are emptied, and not in the next test's."""
+    yield
+    transport.publisher.drain()
+
+
 @pytest.fixture
 def alice(db: None) -> User:
     return User.objects.create_user("alice", password="alice's password")

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from jobs_app import registry
 from jobs_app.core import events, sealing, submission, transitions
-from jobs_app.errors import Conflict, NotFound
+from jobs_app.errors import Conflict, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
 from jobs_app.models.guard import writing
@@ -55,9 +55,12 @@ def rerun(
 
     A mask in ``changes``, however deep, where the old job shows a mask too, means the old secret.
 
-    Raises NotFound, and what ``submission.accept`` raises.
+    Raises NotFound, NotAllowed (changes to another's job that holds a secret), and what ``submission.accept`` raises.
     """
     job = _find(job_id, actor)
+    if job.sealed and changes and actor is not None and actor.pk != job.owner_id:
+        # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
+        raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
     original = original_parameters(job)
     parameters = {**original, **_unmasked(dict(changes or {}), job.parameters, original)}
     options = submission.Options(

@@ -55,7 +55,7 @@ class JobPage:
 def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | None = None, limit: int = PAGE) -> JobPage:
     """A page of the jobs this user sees. The cursor is the last id seen (keyset), so depth costs nothing.
 
-    Raises InvalidRequest for a bad cursor or a limit outside 1 to 200.
+    Raises InvalidRequest for a bad cursor, a filter that is no text, or a limit outside 1 to 200.
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidRequest(f"expected a limit from 1 to {PAGE_LIMIT}, got {limit}")
@@ -121,9 +121,10 @@ def result(user: Reader, job_id: UUID) -> Any:
     if row.result is not None or row.result_bytes <= len(b"null"):
         return row.result
     kept = row.artifacts.filter(attempt=row.attempt, name=RESULT_NAME).first()
-    if kept is None:
+    path = artifacts.path_of(kept.id) if kept is not None else None
+    if path is None or not path.is_file():
         raise NotFound("the result was kept as a file, which has been removed since")
-    return json.loads(artifacts.path_of(kept.id).read_bytes())
+    return json.loads(path.read_bytes())
 
 
 def artifacts_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
@@ -157,6 +158,10 @@ def _outputs(row: Job) -> QuerySet[Artifact]:
 
 
 def filtered(rows: QuerySet[Job], user: Reader, wanted: JobFilter) -> QuerySet[Job]:
+    for name in ("kind", "queue", "owner"):
+        if not getattr(wanted, name).isprintable():
+            # NUL, or half of a character: no such name can exist, and a database would not even compare with it.
+            raise InvalidRequest(f"expected {name} to be printable text")
     if wanted.states:
         rows = rows.filter(state__in=wanted.states)
     if wanted.kind:

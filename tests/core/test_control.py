@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from jobs_app.core import artifacts, control, sealing
-from jobs_app.errors import Conflict, IdempotencyConflict, InvalidParameters, NotFound, UnknownKind
+from jobs_app.errors import Conflict, IdempotencyConflict, InvalidParameters, NotAllowed, NotFound, UnknownKind
 from jobs_app.lifecycle import FINAL, WAITING, State, Via
 from jobs_app.models import Job
 from jobs_app.parameters import MASK
@@ -182,3 +182,11 @@ def test_the_number_of_queries_is_known(alice: User, now: datetime, django_asser
         control.cancel(waiting.id, actor=None, now=now)
     with django_assert_num_queries(6):  # and a savepoint with its release
         control.cancel(running.id, actor=None, now=now)
+
+
+def test_only_its_owner_may_change_a_job_that_holds_a_secret(alice: User, carol: User, now: datetime) -> None:
+    job = submitted("probe.secretive", {"token": "hunter2hunter2"}, owner=alice, now=now)
+    with pytest.raises(NotAllowed, match="expected the job's owner"):
+        control.rerun(job.id, actor=carol, now=now, changes={"token": "another one"})
+    assert control.rerun(job.id, actor=carol, now=now).job.rerun_of_id == job.id
+    assert control.rerun(job.id, actor=alice, now=now, changes={"token": "another one"}).job.rerun_of_id == job.id

@@ -107,6 +107,13 @@ def test_each_filter_filters(alice: User, now: datetime, configured: Any) -> Non
     assert listed(kind="' OR 1=1") == listed(owner="%") == []
 
 
+@pytest.mark.parametrize("name", ["kind", "queue", "owner"])
+@pytest.mark.parametrize("text", ["\0", "a\ud800", "tab\tbed"])
+def test_a_filter_that_no_database_takes_is_refused(db: None, name: str, text: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"expected {name} to be printable text"):
+        jobs.job_page(None, JobFilter(**{name: text}))
+
+
 def test_a_job_is_shown_whole_and_its_secrets_never(alice: User, now: datetime) -> None:
     row = claimed(submitted("probe.secretive", {"token": "hunter2hunter2"}, owner=alice, now=now), now=now)
     view = jobs.job(alice, row.id)
@@ -138,6 +145,9 @@ def test_a_result_kept_as_a_file_is_read_from_it(alice: User, now: datetime) -> 
     kept = files.kept_result(alice, row.id)
     assert kept is not None
     assert kept.artifact.name == "result.json"
+    artifacts.path_of(kept.artifact.id).unlink()
+    with pytest.raises(NotFound, match="which has been removed since"):
+        jobs.result(alice, row.id)
     artifacts.discard(Artifact.objects.get())
     with pytest.raises(NotFound, match="which has been removed since"):
         jobs.result(alice, row.id)
