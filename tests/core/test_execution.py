@@ -15,18 +15,9 @@ from django.contrib.auth.models import Group
 from jobs_app.core import artifacts, claims, clock, control, execution
 from jobs_app.models import Job
 from jobs_app.platform.waiting import until
-from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, submitted
+from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, run, submitted
 
 pytestmark = pytest.mark.usefixtures("quiet", "nudged")
-
-
-def run(kind: str, parameters: dict[str, Any] | None = None, /, **columns: Any) -> Job:
-    """Submit a job, run it as a worker would, and return its row."""
-    job = submitted(kind, parameters)
-    if columns:
-        altered(job, **columns)
-    assert execution.run([job.id], holder=HOLDER) == 1
-    return fresh(job)
 
 
 def again(job: Job) -> Job:

@@ -9,14 +9,13 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 
-from jobs_app.core import artifacts, claims, control, outcomes
+from jobs_app.core import artifacts, claims, outcomes
 from jobs_app.errors import Conflict, InvalidRequest, NotFound, UnknownKind
 from jobs_app.lifecycle import State
-from jobs_app.models import Artifact, Job, LogLine
-from jobs_app.models.guard import writing
+from jobs_app.models import Artifact, Job
 from jobs_app.reads import files, jobs, kinds
 from jobs_app.reads.jobs import JobFilter
-from tests.support.ledger import altered, claimed, reaching, submitted
+from tests.support.ledger import altered, claimed, log, reaching, submitted, succeeded_with_everything
 
 SECOND = timedelta(seconds=1)
 
@@ -24,22 +23,7 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture
 def job(alice: User, now: datetime) -> Job:
     """A job of alice's that has succeeded: with an input, two outputs, log lines, a rerun."""
-    upload = artifacts.take_upload("input.csv", [b"x"], owner=alice, now=now)
-    row = submitted("probe.files", {"first": str(upload.id), "others": []}, owner=alice, now=now)
-    row = claimed(row, now=now)
-    for name in ("b.txt", "a.txt"):
-        artifacts.save_output(row, 1, name, name.encode(), now=now)
-    log(row, "one", "two", "three")
-    outcomes.succeed(row, {"done": True}, 13, now=now + SECOND)
-    control.rerun(row.id, actor=alice, now=now)
-    return Job.objects.get(id=row.id)
-
-
-def log(job: Job, *texts: str) -> None:
-    with writing():
-        LogLine.objects.bulk_create(
-            LogLine(job=job, attempt=job.attempt, at=job.created_at, level="info", text=text) for text in texts
-        )
+    return succeeded_with_everything(alice, now)
 
 
 def test_a_file_that_is_gone_is_not_found(job: Job, alice: User) -> None:

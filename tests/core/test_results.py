@@ -8,22 +8,13 @@ from typing import Any
 
 import pytest
 
-from jobs_app.core import artifacts, execution
-from jobs_app.models import Artifact, Job
+from jobs_app.core import artifacts
+from jobs_app.models import Artifact
 from jobs_app.parameters import MASK
 from jobs_app.reads import jobs as reads
-from tests.support.ledger import HOLDER, altered, fresh, submitted
+from tests.support.ledger import run
 
 pytestmark = pytest.mark.usefixtures("quiet", "nudged")
-
-
-def run(kind: str, parameters: dict[str, Any] | None = None, /, **columns: Any) -> Job:
-    """Submit a job, run it as a worker would, and return its row."""
-    job = submitted(kind, parameters)
-    if columns:
-        altered(job, **columns)
-    assert execution.run([job.id], holder=HOLDER) == 1
-    return fresh(job)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 
-from jobs_app.core import artifacts, control, outcomes, tokens
+from jobs_app.core import control, tokens
 from jobs_app.errors import NotFound
-from jobs_app.models import Artifact, Job, LogLine
-from jobs_app.models.guard import writing
+from jobs_app.models import Artifact, Job
 from jobs_app.reads import files, jobs, watching
 from jobs_app.reads import tokens as token_reads
 from jobs_app.reads.jobs import JobFilter
-from tests.support.ledger import claimed, submitted
+from tests.support.ledger import submitted, succeeded_with_everything
 
 SECOND = timedelta(seconds=1)
 
@@ -25,22 +24,7 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture
 def job(alice: User, now: datetime) -> Job:
     """A job of alice's that has succeeded: with an input, two outputs, log lines, a rerun."""
-    upload = artifacts.take_upload("input.csv", [b"x"], owner=alice, now=now)
-    row = submitted("probe.files", {"first": str(upload.id), "others": []}, owner=alice, now=now)
-    row = claimed(row, now=now)
-    for name in ("b.txt", "a.txt"):
-        artifacts.save_output(row, 1, name, name.encode(), now=now)
-    log(row, "one", "two", "three")
-    outcomes.succeed(row, {"done": True}, 13, now=now + SECOND)
-    control.rerun(row.id, actor=alice, now=now)
-    return Job.objects.get(id=row.id)
-
-
-def log(job: Job, *texts: str) -> None:
-    with writing():
-        LogLine.objects.bulk_create(
-            LogLine(job=job, attempt=job.attempt, at=job.created_at, level="info", text=text) for text in texts
-        )
+    return succeeded_with_everything(alice, now)
 
 
 OF_A_JOB: dict[str, Callable[[Any, UUID], Any]] = {

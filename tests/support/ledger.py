@@ -8,9 +8,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from jobs_app.core import claims, clock, control, outcomes, submission
+from jobs_app.core import artifacts, claims, clock, control, execution, outcomes, submission
 from jobs_app.lifecycle import State
-from jobs_app.models import Job
+from jobs_app.models import Job, LogLine
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Backoff
 
@@ -36,6 +36,35 @@ def claimed(job: Job, *, now: datetime | None = None, holder: str = HOLDER) -> J
     """The row as the worker has it that claimed the job."""
     (row,) = claims.claim([job.id], holder=holder, now=now or clock.database_now())
     return row
+
+
+def run(kind: str, parameters: dict[str, Any] | None = None, /, **columns: Any) -> Job:
+    """Submit a job, run it as a worker would, and return its row."""
+    job = submitted(kind, parameters)
+    if columns:
+        altered(job, **columns)
+    assert execution.run([job.id], holder=HOLDER) == 1
+    return fresh(job)
+
+
+def succeeded_with_everything(owner: User, now: datetime) -> Job:
+    """A job that has succeeded: with an input, two outputs, log lines, a rerun."""
+    upload = artifacts.take_upload("input.csv", [b"x"], owner=owner, now=now)
+    row = submitted("probe.files", {"first": str(upload.id), "others": []}, owner=owner, now=now)
+    row = claimed(row, now=now)
+    for name in ("b.txt", "a.txt"):
+        artifacts.save_output(row, 1, name, name.encode(), now=now)
+    log(row, "one", "two", "three")
+    outcomes.succeed(row, {"done": True}, 13, now=now + timedelta(seconds=1))
+    control.rerun(row.id, actor=owner, now=now)
+    return Job.objects.get(id=row.id)
+
+
+def log(job: Job, *texts: str) -> None:
+    with writing():
+        LogLine.objects.bulk_create(
+            LogLine(job=job, attempt=job.attempt, at=job.created_at, level="info", text=text) for text in texts
+        )
 
 
 def reaching(state: State, *, now: datetime | None = None, owner: User | None = None, **options: Any) -> Job:
