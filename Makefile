@@ -7,11 +7,12 @@ CHECK := env SECRET_KEY=only-for-checks-gK3vQx8ZtB5mWn2YhR7cLp4DsFj9AeUuXw6Ke \
 	BROKER_URL=redis://:only-for-checks@127.0.0.1/0 DATA_DIR=var/checks ALLOWED_HOSTS=localhost
 COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(UPGRADE)
+BROKER_TESTS := tests/brokers tests/crash tests/core/test_dispatch.py tests/core/test_transport.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test setup setup-development demo-data python lint types contracts checks test-sqlite \
-	test-postgresql lock clean
+.PHONY: help demo up test measure setup setup-development demo-data python lint types contracts checks test-sqlite \
+	test-postgresql test-brokers chaos mutants lock clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +53,20 @@ test-sqlite: setup-development demo-data ## Run the tests on SQLite and Valkey
 
 test-postgresql: setup-development demo-data ## Run the tests on PostgreSQL: DATABASE_URL's, or one of their own
 	@exec env WEIR_TEST_DATABASE=postgresql $(VENV_PYTHON) -m pytest $(ARGUMENTS)
+
+measure: setup-development ## Measure rescue, flush, broker away, rolling restart: half an hour; ARGUMENTS="--scale 0.1" is quick
+	@exec $(VENV_PYTHON) -m benchmarks $(ARGUMENTS)
+
+test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
+	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \
+		$(BROKER_TESTS) $(ARGUMENTS)
+	@exec env WEIR_TEST_BROKER=sqs WEIR_TEST_DATABASE=postgresql $(VENV_PYTHON) -m pytest $(BROKER_TESTS) $(ARGUMENTS)
+
+chaos: setup-development ## Break everything at random under load and count (minutes); ARGUMENTS="--seed 7 --broker all"
+	@exec $(VENV_PYTHON) -m tests.chaos $(ARGUMENTS)
+
+mutants: setup-development ## Take one guard at a time out of a copy of the code and see that tests notice
+	@exec env WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m tests.mutants $(ARGUMENTS)
 
 lock: python ## Pin the requirements; make lock UPGRADE=--upgrade takes the newest versions
 	@test -x var/lock-tools/bin/uv || \

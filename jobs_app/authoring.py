@@ -5,7 +5,7 @@ from jobs_app.authoring import Artifact, Backoff, JobContext, job
 
 from jobs_app.context import Cancelled, DetachedContext, JobContext, TimedOut
 from jobs_app.parameters import Artifact, Secret
-from jobs_app.policies import Backoff, Discard, Retry, Snooze
+from jobs_app.policies import Backoff, Discard, Retry, Snooze, Unique
 from jobs_app.registry import job
 from jobs_app.results import ArtifactLink, Chart, Series, Table
 
@@ -24,5 +24,6 @@ __all__ = [
     "Snooze",
     "Table",
     "TimedOut",
+    "Unique",
     "job",
 ]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from jobs_app import addresses
 from jobs_app.errors import in_words
 
 
@@ -47,7 +49,9 @@ class Configuration(BaseModel):
     csrf_trusted_origins: Words = Field((), description="Origins such as https://jobs.example.org, comma-separated.")
     data_dir: Path = Field(Path("var"), description="Directory of artifacts and of the default SQLite ledger.")
     database_url: str = Field("", description="The ledger: postgres://… or sqlite:///path; default SQLite in DATA_DIR.")
-    broker_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss://, amqp://, amqps:// or sqs://.")
+    broker_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="redis://, rediss://, sentinel://, amqp://, amqps:// or sqs://."
+    )
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC", description="The time zone of pages and schedules, an IANA name."
     )
@@ -61,6 +65,15 @@ class Configuration(BaseModel):
     lease_seconds: float = Field(20, ge=1, le=3600, description="How long a claim holds without a heartbeat.")
     heartbeat_seconds: float = Field(2, ge=0.1, le=600, description="Time between heartbeats of a running job.")
     cancel_grace_seconds: float = Field(10, ge=0, le=3600, description="From a cancel until the job is forced to end.")
+    stop_grace_seconds: float = Field(
+        30, ge=0, le=86_400, description="How long running jobs may go on after their worker was told to stop."
+    )
+    ledger_patience_seconds: float = Field(
+        10, ge=1, le=600, description="A worker's call to the database that takes longer is cut off and tried again."
+    )
+    watchdog_seconds: float = Field(
+        45, ge=5, le=3600, description="A worker process whose loop stands still for longer is ended."
+    )
     max_kills: int = Field(3, ge=1, le=100, description="A job that ended its worker this often fails for good.")
 
     parameters_bytes: int = Field(262_144, ge=1024, description="Largest parameters of a job, as JSON.")
@@ -88,16 +101,28 @@ class Configuration(BaseModel):
         if self.database_url and urlsplit(self.database_url).scheme not in {"postgres", "postgresql", "sqlite"}:
             scheme = urlsplit(self.database_url).scheme
             raise ValueError(f"expected DATABASE_URL to begin with postgres:// or sqlite:///, got {scheme!r}")
-        if self.broker_scheme not in {"redis", "rediss", "sentinel", "amqp", "amqps", "sqs"}:
-            raise ValueError(
-                f"expected BROKER_URL to begin with redis://, amqp:// or sqs://, got {self.broker_scheme!r}"
-            )
+        addresses.parse(self.broker_url)
         return self
 
     @property
     def broker_scheme(self) -> str:
         """``redis``, ``amqp``, ``sqs``, …"""
-        return urlsplit(self.broker_url).scheme
+        return self.broker_address.scheme
+
+    @property
+    def broker_address(self) -> addresses.Address:
+        """BROKER_URL, read."""
+        return addresses.parse(self.broker_url)
+
+    @property
+    def broker_counts_exactly(self) -> bool:
+        """Whether the broker knows how many messages a queue holds. SQS only estimates it."""
+        return self.broker_scheme != "sqs"
+
+    @property
+    def broker_count_lag(self) -> timedelta:
+        """How stale the broker's own count of a queue's messages may be. Amazon's is approximate."""
+        return timedelta(seconds=30 if self.broker_scheme == "sqs" else 2)
 
     @property
     def artifact_dir(self) -> Path:

@@ -7,7 +7,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jobs_app.parameters import Artifact
 
@@ -55,6 +55,18 @@ class JobContext(ABC):
     def check(self) -> None:
         """Raise ``Cancelled`` or ``TimedOut`` if the job should stop; else do nothing. Call it in loops."""
 
+    @property
+    @abstractmethod
+    def checkpoint(self) -> Any:
+        """What an earlier attempt of this job passed to ``save_checkpoint`` last, or None: where to go on from."""
+
+    @abstractmethod
+    def save_checkpoint(self, value: Any) -> None:
+        """Keep how far this job got (JSON-ready, at most 64 KiB), for the next attempt if this one does not end well.
+
+        It is in the ledger when this returns; in an ``atomic`` kind it commits, or vanishes, with the handler's writes.
+        """
+
     @abstractmethod
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
         """Keep a file as an output of this job; saving the same name again in one attempt replaces it."""
@@ -63,7 +75,10 @@ class JobContext(ABC):
 class DetachedContext(JobContext):
     """A context that keeps everything in memory: what a handler gets when it is called as a plain function."""
 
-    def __init__(self, workspace: Path | None = None) -> None:
+    checkpoint: Any = None
+
+    def __init__(self, workspace: Path | None = None, checkpoint: Any = None) -> None:
+        self.checkpoint = checkpoint
         self.job_id = "detached"
         self.attempt = 1
         self.deadline = None
@@ -87,6 +102,10 @@ class DetachedContext(JobContext):
     def check(self) -> None:
         if self.stop:
             raise Cancelled("cancelled")
+
+    def save_checkpoint(self, value: Any) -> None:
+        self.check()
+        self.checkpoint = value
 
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
         target = Path(tempfile.mkdtemp(dir=self.workspace)) / "artifact"

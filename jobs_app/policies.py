@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from jobs_app.lifecycle import Outcome, State
+from jobs_app.lifecycle import WAITING, Outcome, State
 
 LONGEST = timedelta(days=366)
 """No job waits longer for its next attempt."""
@@ -55,6 +55,8 @@ class Backoff:
     max_attempts: how often the job is tried in all (default 1: never again).
     base, maximum: the first and the largest ceiling of the wait.
     discard: errors for which trying again cannot help; the job fails at once.
+    per_error: ``(error, Backoff)`` pairs; the first that fits the error decides instead of this one. Its max_attempts
+    counts too, below the job's own.
     """
 
     max_attempts: int = 1
@@ -62,6 +64,7 @@ class Backoff:
     factor: float = 2.0
     maximum: timedelta = timedelta(minutes=10)
     discard: tuple[type[BaseException], ...] = field(default=())
+    per_error: tuple[tuple[type[BaseException], Backoff], ...] = field(default=())
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
@@ -71,6 +74,10 @@ class Backoff:
                 f"expected 0 <= base <= maximum <= {LONGEST.days} days and 1 <= factor <= 1000, got {self}"
             )
 
+    def for_error(self, error: BaseException) -> Backoff:
+        """The policy for this error: the first of ``per_error`` that fits, else this one."""
+        return next((policy for kind, policy in self.per_error if isinstance(error, kind)), self)
+
     def ceiling(self, attempt: int) -> timedelta:
         """The longest wait after failed attempt ``attempt`` (from 1)."""
         # The exponent is bounded, as the factor is, so that a large attempt number cannot overflow a float.
@@ -79,6 +86,30 @@ class Backoff:
 
 
 NO_RETRY = Backoff()
+
+
+@dataclass(frozen=True)
+class Unique:
+    """At most one job at a time of a kind and chosen parameters; submitting another gives back the one there is.
+
+    by: names of the parameters that make jobs alike (default: all of them).
+    states: the first job stands in the way until it enters a state outside of these (default: until it has ended).
+    They must hold those in which a job begins: scheduled and queued.
+    period: it stands in the way no longer than this after its submission (default: no such bound). With final states
+    among ``states``: at most one job in each period, however it ended.
+    per_owner: jobs of different users are never alike (default). Without it, whoever comes second is refused.
+    """
+
+    by: tuple[str, ...] = ()
+    states: frozenset[State] = WAITING | {State.RUNNING}
+    period: timedelta | None = None
+    per_owner: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.states >= {State.SCHEDULED, State.QUEUED}:
+            raise ValueError(f"expected states with scheduled and queued among them, got {sorted(self.states)}")
+        if self.period is not None and self.period <= timedelta(0):
+            raise ValueError(f"expected a period above zero, got {self.period}")
 
 
 @dataclass(frozen=True)
@@ -106,6 +137,9 @@ def decide(
     ``chance`` in [0, 1) places the wait within its ceiling (default: random).
     """
     reason = str(error) or type(error).__name__
+    special = policy.for_error(error)
+    if special is not policy:
+        policy, max_attempts = special, min(max_attempts, special.max_attempts)
     if isinstance(error, Snooze):
         return Decision(State.RETRYING, Outcome.SNOOZED, reason, now + error.after, uses_attempt=False)
     if isinstance(error, (Discard, *policy.discard)):

@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from jobs_app.context import DetachedContext
 from jobs_app.errors import BadDeclaration, UnknownKind, in_words
 from jobs_app.parameters import Artifact, Secret
-from jobs_app.policies import NO_RETRY, Backoff
+from jobs_app.policies import NO_RETRY, Backoff, Unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,6 +47,7 @@ class Kind:
 
     timeout: after this long the handler gets ``TimedOut``; ``hard_timeout``: its process is ended.
     atomic: the handler's database writes and the settlement commit together.
+    unique: which jobs of this kind are alike, so that only one of them is accepted at a time.
     schedulable: whether a schedule may submit it.
     """
 
@@ -60,6 +61,7 @@ class Kind:
     atomic: bool
     schedulable: bool
     takes_context: bool
+    unique: Unique | None = None
 
     @cached_property
     def summary(self) -> str:
@@ -138,6 +140,7 @@ def job(
     hard_timeout: timedelta | None = None,
     retry: Backoff = NO_RETRY,
     atomic: bool = False,
+    unique: Unique | None = None,
     schedulable: bool = True,
 ) -> Callable[[Callable[P, R]], Job[P, R]]:
     """Declare a kind.
@@ -146,6 +149,7 @@ def job(
     queue: the lane its jobs wait in (default ``default``).
     timeout: see ``Kind`` (default 10 minutes); hard_timeout: default timeout + 30 s.
     retry: when a failed attempt is tried again (default: never).
+    atomic, unique: see ``Kind``.
 
     Raises BadDeclaration for a name, type or default that cannot work.
     """
@@ -168,9 +172,15 @@ def job(
             atomic=atomic,
             schedulable=schedulable,
             takes_context=CONTEXT in inspect.signature(function).parameters,
+            unique=unique,
         )
         if kind.hard_timeout < timeout:
             raise BadDeclaration(f"{where}: expected hard_timeout of at least timeout ({timeout}), got {hard_timeout}")
+        strange = set(unique.by if unique else ()) - set(kind.parameters.model_fields)
+        if strange:
+            raise BadDeclaration(
+                f"{where}: expected unique by parameters of the kind, got {', '.join(sorted(strange))}"
+            )
         _register(kind, where)
         return Job(function, kind)
 

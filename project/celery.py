@@ -7,7 +7,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from tasks.children import ChildWatch
+from tasks.children import ChildWatch, LoopWatch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 # So that a plain `celery -A project flower` is closed to strangers.
@@ -16,4 +16,4 @@ os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.
 app = Celery("weir")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.imports = ("tasks.run", "tasks.upkeep")
-app.steps["consumer"].add(ChildWatch)
+app.steps["consumer"].update({ChildWatch, LoopWatch})

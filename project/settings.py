@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "jobs_app.api.fallback.middleware",
+    "jobs_app.web.patience.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "jobs_app.web.security.ContentSecurityPolicy",
@@ -87,14 +88,29 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;",
 }
+# PostgreSQL, also behind PgBouncer in transaction mode. A server whose packets no longer arrive is given up after some
+# 20 s; nothing is asked for at the start of a connection that PgBouncer refuses (`options`), and nothing is left on the
+# server between two transactions (prepared statements, cursors).
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+    "application_name": "weir",
+    "prepare_threshold": None,
+}
 # Quoted: a folder may be called "C# 50%".
 _url = WEIR.database_url or f"sqlite:///{quote(str((WEIR.data_dir / 'weir.sqlite3').absolute()))}"
 _database: dict[str, Any] = dict(dj_database_url.parse(_url, conn_max_age=600, conn_health_checks=True))
+# What the URL itself asks for (`?timeout=5`, `?sslmode=require`) wins.
 if _database["ENGINE"].endswith("sqlite3"):
-    _database["OPTIONS"] = SQLITE_OPTIONS
+    _database["OPTIONS"] = {**SQLITE_OPTIONS, **_database.get("OPTIONS", {})}
     _directory(Path(_database["NAME"]).parent)
 else:
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    _database["OPTIONS"] = {**POSTGRESQL_OPTIONS, **_database.get("OPTIONS", {})}
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = True
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -45,13 +45,16 @@ class Scheduler(DatabaseScheduler):
     Entry = Row
 
     def apply_entry(self, entry: Row, producer: Any = None) -> None:
-        """Send what is due. Ticks come every second: they are not logged, and a broker that is away is one line."""
+        """Send what is due. Ticks come every second: they are not logged, and a broker that is away is one line.
+
+        Celery's own ``producer`` is not used: it is made once, and nothing mends its connection when RabbitMQ was away.
+        """
         if entry.task not in TICKS:
-            super().apply_entry(entry, producer)
+            super().apply_entry(entry, None)
             return
         try:
             if transport.depth(wire.SYSTEM_QUEUE) < BACKLOG:
-                self.apply_async(entry, producer=producer, advance=False)
+                self.apply_async(entry, producer=None, advance=False)
         except (BrokerAway, SchedulingError) as error:
             logger.warning("%s was not sent: %s", entry.name, error)
 

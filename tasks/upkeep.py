@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from celery import shared_task
 
 from jobs_app import wire
 from jobs_app.core import clock, dispatch, rescue, scheduling
+from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
 
+P = ParamSpec("P")
+R = TypeVar("R")
 logger = logging.getLogger(__name__)
+vigil = rescue.Vigil()
+
+PATIENCE_SECONDS = 30.0
+"""An upkeep task whose database does not answer for this long is cut off; the next tick does its work."""
+
+
+def bounded(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, with a bound on what it waits for the database."""
+
+    @wraps(function)
+    def call(*arguments: P.args, **named: P.kwargs) -> R:
+        with watch.call(PATIENCE_SECONDS):
+            return function(*arguments, **named)
+
+    return call
 
 
 @shared_task(name=wire.REFILL, ignore_result=True)
+@bounded
 def refill() -> int:
     """Queue what has come due, send lost messages again, and fill every window."""
     now = clock.database_now()
@@ -22,21 +43,25 @@ def refill() -> int:
     sent = 0
     for queue in dispatch.queue_names():
         try:
-            dispatch.find_lost(queue, now=now)
             sent += dispatch.refill(queue, now=now)
+            if dispatch.find_lost(queue, now=now):
+                sent += dispatch.refill(queue, now=now)
         except BrokerAway as error:
             logger.warning("Queue %s was not refilled: %s", queue, error)
     return sent
 
 
 @shared_task(name=wire.RESCUE, ignore_result=True)
+@bounded
 def rescue_lost() -> int:
     """Rescue jobs whose worker is gone, and end those that waited past their expiry."""
     now = clock.database_now()
-    return rescue.expired_leases(now=now) + rescue.expire_waiting(now=now)
+    rescued = rescue.expired_leases(now=now) if vigil.may_judge(now) else 0
+    return rescued + rescue.expire_waiting(now=now)
 
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)
+@bounded
 def lost_child(ids: list[str], message: str, exit_words: str) -> int:
     """Rescue what a dead worker process held; told by its parent."""
     reason = rescue.describe_exit(exit_words)
@@ -44,6 +69,7 @@ def lost_child(ids: list[str], message: str, exit_words: str) -> int:
 
 
 @shared_task(name=wire.SUBMIT, ignore_result=True)
+@bounded
 def submit(schedule: str, kind: str, parameters: dict[str, Any]) -> str:
     """One tick of a schedule: submit its job, due now (to the minute, so that a tick sent twice is one job)."""
     now = clock.database_now()

@@ -11,14 +11,17 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from jobs_app.context import JobContext, Level
-from jobs_app.core import artifacts
+from jobs_app.core import artifacts, checkpoints
 from jobs_app.core.clock import database_now
-from jobs_app.core.liveness import Held
+from jobs_app.core.held import Held
 from jobs_app.models import Job
 from jobs_app.parameters import MASK, Artifact
 
 SECRET_LENGTH = 4
 """Shorter secrets are not searched for in texts: starring every 'a' would tell more than it hides."""
+
+
+UNREAD = object()
 
 
 class AttemptContext(JobContext):
@@ -33,6 +36,7 @@ class AttemptContext(JobContext):
         self.secrets: tuple[str, ...] = ()
         self._job = job
         self._held = held
+        self._checkpoint: Any = UNREAD
 
     def progress(self, done: float, total: float = 1.0, message: str = "") -> None:
         self.check()
@@ -50,6 +54,17 @@ class AttemptContext(JobContext):
 
     def check(self) -> None:
         self._held.check()
+
+    @property
+    def checkpoint(self) -> Any:
+        if self._checkpoint is UNREAD:
+            self._checkpoint = checkpoints.load(self._job)
+        return self._checkpoint
+
+    def save_checkpoint(self, value: Any) -> None:
+        self.check()
+        checkpoints.save(self._job, value, now=database_now())
+        self._checkpoint = value
 
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
         self.check()

@@ -6,6 +6,8 @@ from upkeep; running it twice, or at once in several processes, harms nothing.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,16 +18,17 @@ from jobs_app import conf
 from jobs_app.core import queries, transitions, transport
 from jobs_app.errors import BrokerAway
 from jobs_app.lifecycle import State
-from jobs_app.models import Job, Queue
+from jobs_app.models import Job, Queue, Resend
 from jobs_app.models.guard import writing
-
-LOST_AFTER = timedelta(seconds=5)
-"""A message older than this is missed when the broker says that its queue is empty."""
 
 FORGOTTEN_AFTER = timedelta(minutes=10)
 """A message older than this is sent again whatever the broker says; a duplicate claims nothing."""
 
+LONGEST_WAIT = timedelta(minutes=5)
+"""The longest wait before a message that was sent again may be missed again."""
+
 BATCH = 500
+PUBLISHED_AT_ONCE = 50
 
 
 def nudge(queue: str) -> None:
@@ -34,17 +37,28 @@ def nudge(queue: str) -> None:
 
 
 def refill(queue: str, *, now: datetime) -> int:
-    """Put due jobs of a queue on the broker until its window is full. Returns how many. Raises BrokerAway."""
+    """Put due jobs of a queue on the broker until its window is full. Returns how many. Raises BrokerAway.
+
+    In small batches, so that a job is never marked as published long before it is.
+    """
     if not transport.circuit.closed:
         raise BrokerAway("the broker failed a moment ago; it is tried again shortly")
-    chosen = _choose(queue, now)
-    for place, job in enumerate(chosen):
-        try:
-            transport.publish(job.kind, [job.id], queue)
-        except BrokerAway:
-            _take_back([each.id for each in chosen[place:]], now)
-            raise
-    return len(chosen)
+    began, sent, at = time.monotonic(), 0, now
+    # What the ledger does not know of: duplicates of jobs that have been claimed meanwhile take up room too.
+    there = transport.depth(queue) if conf.current().broker_counts_exactly else 0
+    while chosen := _choose(queue, at, there + sent):
+        _publish(chosen, queue, at)
+        sent += len(chosen)
+        if len(chosen) < PUBLISHED_AT_ONCE:
+            break
+        at = now + timedelta(seconds=time.monotonic() - began)
+    return sent
+
+
+def put_back(ids: Iterable[UUID]) -> int:
+    """Have jobs sent again whose message was taken by a worker that will not claim them. Returns how many."""
+    with writing():
+        return Job.objects.filter(id__in=list(ids), state=State.QUEUED).update(dispatched_at=None)
 
 
 def promote(*, now: datetime) -> set[str]:
@@ -62,14 +76,25 @@ def promote(*, now: datetime) -> set[str]:
 
 
 def find_lost(queue: str, *, now: datetime) -> int:
-    """Mark for sending again the jobs whose message the broker no longer has. Returns how many. Raises BrokerAway."""
+    """Have the jobs sent again whose message the broker no longer has. Returns how many. Raises BrokerAway.
+
+    A broker's queue is first in, first out. So of the messages that were published and not claimed, the newest are the
+    ones it still counts; an older one was lost, or is in the hands of a worker that does not get round to it. Which one
+    that is, is not quite certain while others wait (two processes may publish at once), so then the wait is doubled. It
+    is remembered how often a job was missed, and each time the wait is doubled: a duplicate harms nothing, but costs.
+    """
+    lag = conf.current().broker_count_lag
     waiting = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False)
-    late = waiting.filter(dispatched_at__lte=now - LOST_AFTER)
-    if not late.exists():
+    if not waiting.filter(dispatched_at__lte=now - lag).exists():
         return 0
-    lost = late if transport.depth(queue) == 0 else waiting.filter(dispatched_at__lte=now - FORGOTTEN_AFTER)
-    with writing():
-        return lost.update(dispatched_at=None)
+    # Read before the broker is asked: what is claimed or published in between then counts as present.
+    newest_first = waiting.order_by("-dispatched_at", "priority", "-due_at", "-id").values_list("id", "dispatched_at")
+    published = list(newest_first)
+    depth = transport.depth(queue)
+    lag = 2 * lag if depth else lag
+    missed = [job_id for job_id, at in published[depth:] if at and at <= now - lag]
+    missed += [job_id for job_id, at in published[:depth] if at and at <= now - FORGOTTEN_AFTER]
+    return _send_again(missed[-BATCH:], now=now, lag=lag)
 
 
 def queue_names() -> list[str]:
@@ -78,7 +103,7 @@ def queue_names() -> list[str]:
     return sorted({*conf.current().queues, *held})
 
 
-def _choose(queue: str, now: datetime) -> list[Job]:
+def _choose(queue: str, now: datetime, there: int) -> list[Job]:
     with transaction.atomic(), writing():
         lane = queries.locked(Queue.objects.filter(name=queue)).first()
         if lane is None:
@@ -87,16 +112,48 @@ def _choose(queue: str, now: datetime) -> list[Job]:
             lane = queries.locked(Queue.objects.filter(name=queue)).get()
         if lane.paused_at is not None:
             return []
-        on_broker = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).count()
-        room = (lane.window or conf.current().window) - on_broker
+        published = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).count()
+        room = (lane.window or conf.current().window) - max(published, there)
         if room <= 0:
             return []
         due = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=True).only("id", "kind")
-        chosen = list(queries.locked(due.order_by(F("priority").desc(), "due_at", "id"), skip_locked=True)[:room])
+        in_order = due.order_by(F("priority").desc(), "due_at", "id")
+        chosen = list(queries.locked(in_order, skip_locked=True)[: min(room, PUBLISHED_AT_ONCE)])
         Job.objects.filter(id__in=[job.id for job in chosen], state=State.QUEUED).update(dispatched_at=now)
         return chosen
+
+
+def _publish(chosen: list[Job], queue: str, at: datetime) -> None:
+    for place, job in enumerate(chosen):
+        try:
+            transport.publish(job.kind, [job.id], queue)
+        except BrokerAway:
+            # The message at hand may have arrived all the same: it stays marked, and is missed later if it did not.
+            _take_back([each.id for each in chosen[place + 1 :]], at)
+            raise
 
 
 def _take_back(ids: list[UUID], now: datetime) -> None:
     with writing():
         Job.objects.filter(id__in=ids, state=State.QUEUED, dispatched_at=now).update(dispatched_at=None)
+
+
+def _send_again(missed: list[UUID], *, now: datetime, lag: timedelta) -> int:
+    if not missed:
+        return 0
+    with writing():
+        Resend.objects.filter(not_before__lt=now - LONGEST_WAIT).delete()  # what was missed long ago starts anew
+    earlier = {each.job_id: each for each in Resend.objects.filter(job_id__in=missed)}
+    due = [each for each in missed if each not in earlier or earlier[each].not_before <= now]
+    with transaction.atomic(), writing():
+        again = Job.objects.filter(id__in=due, state=State.QUEUED, dispatched_at__lte=now - lag)
+        marked = again.update(dispatched_at=None)
+        times = {each: earlier[each].times + 1 if each in earlier else 1 for each in due}
+        Resend.objects.bulk_create(
+            [
+                Resend(job_id=each, times=count, not_before=now + min(lag * 2 ** min(count, 16), LONGEST_WAIT))
+                for each, count in times.items()
+            ],
+            update_conflicts=True, unique_fields=["job"], update_fields=["times", "not_before"],
+        )  # fmt: skip
+    return marked

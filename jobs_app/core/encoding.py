@@ -27,9 +27,14 @@ class Encoded:
     inline: bool
 
     @property
+    def parsed(self) -> Any:
+        """The JSON value."""
+        return json.loads(self.text)
+
+    @property
     def value(self) -> Any:
         """The JSON value, for the row; None when it goes into an artifact."""
-        return json.loads(self.text) if self.inline else None
+        return self.parsed if self.inline else None
 
 
 def encode(value: Any) -> Encoded:

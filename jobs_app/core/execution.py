@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,24 +19,33 @@ from django.db import close_old_connections, connection, transaction
 
 from jobs_app import registry
 from jobs_app.context import Cancelled, TimedOut
-from jobs_app.core import artifacts, claims, control, dispatch, encoding, liveness, outcomes, queries, submission
-from jobs_app.core.attempt_context import AttemptContext, scrub
+from jobs_app.core import (
+    artifacts,
+    claims,
+    control,
+    dispatch,
+    encoding,
+    failures,
+    force,
+    outcomes,
+    queries,
+    settlement,
+    submission,
+)
+from jobs_app.core.attempt_context import AttemptContext
 from jobs_app.core.clock import database_now
-from jobs_app.core.liveness import Held, heart
-from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
+from jobs_app.core.failures import LEDGER_ERRORS
+from jobs_app.core.held import Held
+from jobs_app.core.liveness import heart
+from jobs_app.core.patience import watch
+from jobs_app.core.stopping import sign
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.parameters import ARTIFACTS
-from jobs_app.policies import NO_RETRY, Discard, Verdict
+from jobs_app.policies import NO_RETRY, Verdict
 from jobs_app.registry import Kind
 
 logger = logging.getLogger(__name__)
-
-TRACEBACK_LENGTH = 20_000
-ERROR_LENGTH = 2_000
-RESULT_NAME = "result.json"
-TYPE_LENGTH = 200
-PASSING = (StorageFull, LedgerAway, BrokerAway)
 
 
 class _Refused(Exception):
@@ -47,19 +54,43 @@ class _Refused(Exception):
 
 def run(ids: list[UUID], *, holder: str) -> int:
     """Run the jobs of one message that are still to be run; returns how many were. Never raises for a job's fault."""
-    jobs = claims.claim(ids, holder=holder, now=database_now())
+    try:
+        jobs = _claim(ids, holder)
+    except LEDGER_ERRORS as error:
+        logger.warning(
+            "The ledger is away, so a message of %s jobs is dropped; upkeep sends it again: %s", len(ids), error
+        )
+        connection.close()
+        return 0
     held = {job.id: _hold(job) for job in jobs}
     try:
         for job in jobs:
-            if not held[job.id].lost:
-                _survive(job, held[job.id])
-            heart.release(held[job.id])
+            mine = held[job.id]
+            if sign.raised_at is None and heart.start(mine):
+                _survive(job, mine)
+            elif heart.take_unstarted(mine):
+                _give_back(job)
+            heart.release(mine)
     finally:
         for each in held.values():
             heart.release(each)
     for queue in {job.queue for job in jobs}:
         dispatch.nudge(queue)
     return len(jobs)
+
+
+def _claim(ids: list[UUID], holder: str) -> list[Job]:
+    with watch.call():
+        if sign.raised_at is None:
+            return claims.claim(ids, holder=holder, now=database_now())
+        # This worker is about to end: another one is to have them, at once.
+        dispatch.put_back(ids)
+        return []
+
+
+def _give_back(job: Job) -> None:
+    with watch.call():
+        claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
 
 
 def _hold(job: Job) -> Held:
@@ -69,7 +100,8 @@ def _hold(job: Job) -> Held:
         attempt=job.attempt,
         soft_at=float("inf"),
         hard_at=float("inf"),
-        on_overdue=lambda held, why: _end_by_force(job, held, why),
+        on_overdue=lambda held, why: force.end(job, held, why),
+        on_stop=lambda _: _give_back(job),
         interrupt=_ring if in_main else _nothing,
     )
     heart.hold(held)
@@ -98,7 +130,6 @@ def _run_one(job: Job, held: Held) -> None:
     """Run one handler and settle. Whatever the handler does short of killing the process ends here."""
     held.soft_at = time.monotonic() + job.timeout.total_seconds()
     held.hard_at = time.monotonic() + job.hard_timeout.total_seconds()
-    held.started = True
     workspace = Path(tempfile.mkdtemp(prefix="weir-"))
     context = AttemptContext(job, held, workspace)
     policy = NO_RETRY
@@ -108,18 +139,21 @@ def _run_one(job: Job, held: Held) -> None:
         with transaction.atomic() if kind.atomic else nullcontext():
             with _alarm(held):
                 value = _call(kind, job, context)
-            if not _settle_success(job, held, value) and kind.atomic:
+            encoded = encoding.encode(value)
+            if kind.atomic and not settlement.succeed(job, held, encoded):
                 raise _Refused
+        if not kind.atomic:
+            settlement.insist(job, lambda: settlement.succeed(job, held, encoded))
     except _Refused:
         # The record that succeed() made of the refusal was rolled back with the effects.
-        outcomes.record_refusal(job, State.SUCCEEDED, now=database_now())
+        settlement.insist(job, lambda: outcomes.record_refusal(job, State.SUCCEEDED, now=database_now()))
     except Cancelled as stop:
         _recover_connection(stop, held)
-        _settle_stopped(job, held, str(stop))
+        settlement.stop(job, held, str(stop))
     except BaseException as error:  # MemoryError or SystemExit of a handler must not end the worker
+        settle = settlement.rescue_lost if failures.ledger_lost(error) else settlement.fail
         _recover_connection(error, held)
-        liveness.flush(held)
-        outcomes.fail(job, _describe(error, context), _as_cause(error), policy, now=database_now())
+        settlement.insist(job, partial(settle, job, held, error, context, policy))
         if isinstance(error, KeyboardInterrupt):
             raise
     finally:
@@ -140,24 +174,6 @@ def _call(kind: Kind, job: Job, context: AttemptContext) -> Any:
     if isinstance(value, Verdict):
         raise value
     return value
-
-
-def _settle_success(job: Job, held: Held, value: Any) -> bool:
-    encoded = encoding.encode(value)
-    now = database_now()
-    if not encoded.inline:
-        artifacts.save_output(job, job.attempt, RESULT_NAME, encoded.text, content_type="application/json", now=now)
-    # What the handler reported last is written before the job is final and readers stop looking.
-    liveness.flush(held)
-    return outcomes.succeed(job, encoded.value, len(encoded.text), now=now)
-
-
-def _settle_stopped(job: Job, held: Held, reason: str) -> None:
-    if held.cancelled_at is not None:
-        liveness.flush(held)
-        outcomes.cancel(job, now=database_now(), reason="on request")
-    else:
-        logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
 
 
 @contextmanager
@@ -185,68 +201,7 @@ def _alarm(held: Held) -> Iterator[None]:
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
-def _end_by_force(job: Job, held: Held, why: str) -> None:
-    """Settle a job whose handler listens to nothing, give back its neighbours, and end this process."""
-    try:
-        _settle_overdue(job, why)
-        by_id = {each.job_id: each for each in heart.others(held)}
-        for neighbour in Job.objects.filter(id__in=by_id):
-            if neighbour.attempt == by_id[neighbour.id].attempt:
-                claims.give_back(
-                    neighbour, now=database_now(), reason="a job of the same message had to be ended by force"
-                )
-    except Exception:
-        logger.exception("Job %s could not be settled before its process is ended; it will be rescued", job.id)
-    logger.error("Ending worker process %s: job %s %s", os.getpid(), job.id, why)
-    sys.stderr.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _settle_overdue(job: Job, why: str) -> None:
-    now = database_now()
-    if why == "cancel":
-        outcomes.cancel(job, now=now, reason="on request; it did not stop by itself, so its process was ended")
-        return
-    limit = job.hard_timeout.total_seconds()
-    cause = TimedOut(f"it ran for more than {limit:g} s and did not stop by itself, so its process was ended")
-    outcomes.fail(job, outcomes.Failure(str(cause), "TimedOut"), cause, registry.get(job.kind).retry, now=now)
-
-
 def _recover_connection(error: BaseException, held: Held) -> None:
     """A query that was cut short by a signal may leave the connection unusable: take a new one."""
     if held.interrupted or isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
         queries.abandon()
-
-
-def _as_cause(error: BaseException) -> BaseException:
-    """What the retry policy judges: our own errors are for good (a kind that is gone), but for what may pass."""
-    if isinstance(error, WeirError) and not isinstance(error, PASSING):
-        return Discard(str(error))
-    return error
-
-
-def _describe(error: BaseException, context: AttemptContext) -> outcomes.Failure:
-    words = str(error).strip()
-    if isinstance(error, MemoryError):
-        words = "it ran out of memory" + (f": {words}" if words else "")
-    elif isinstance(error, SystemExit):
-        words = f"it called sys.exit({error.code!r}); a handler returns or raises instead"
-    elif isinstance(error, TimedOut):
-        words = f"its time was up: it may take {context.timeout_seconds:g} s"
-    name = type(error).__name__[:TYPE_LENGTH]
-    told = isinstance(error, (Verdict, WeirError))
-    lines = "" if told else _handler_traceback(error)
-    return outcomes.Failure(
-        scrub(words or name, context.secrets)[:ERROR_LENGTH], name, scrub(lines, context.secrets)[-TRACEBACK_LENGTH:]
-    )
-
-
-def _handler_traceback(error: BaseException) -> str:
-    """The traceback from the handler on: our own frames above it say nothing to its author."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in {__file__}:
-        frames = frames.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
-    except MemoryError:
-        return ""

@@ -10,19 +10,20 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
 from jobs_app import conf
-from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import queries, sql
 from jobs_app.core.clock import database_now
+from jobs_app.core.held import Held
+from jobs_app.core.patience import watch
+from jobs_app.core.stamps import stamps
+from jobs_app.core.stopping import sign
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, LogLine
 from jobs_app.models.guard import writing
@@ -30,65 +31,6 @@ from jobs_app.models.guard import writing
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.5
-LINES_WAITING = 1000
-"""Log lines kept in memory until the next flush; a handler that logs faster loses the oldest, and is told."""
-
-LINES_PER_ATTEMPT = 10_000
-LINE_LENGTH = 10_000
-
-
-@dataclass
-class Held:
-    """One claimed job, as its process knows it. Times are of ``time.monotonic``."""
-
-    job_id: UUID
-    attempt: int
-    soft_at: float
-    hard_at: float
-    on_overdue: Callable[[Held, str], None]
-    """Called from the thread when the job must be ended by force: with ``timeout`` or ``cancel``."""
-    interrupt: Callable[[], None]
-    """Called from the thread to raise in the handler's thread, if it has one that can be reached."""
-    cancelled_at: float | None = None
-    lost: bool = False
-    interrupted: bool = False
-    forced: bool = False
-    started: bool = False
-    progress: tuple[float, str] | None = None
-    lines: deque[tuple[datetime, str, str]] = field(default_factory=lambda: deque(maxlen=LINES_WAITING))
-    lines_written: int = 0
-    lines_dropped: int = 0
-    flushing: threading.Lock = field(default_factory=threading.Lock)
-    """The thread and the handler's own may flush at once."""
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether the handler should end."""
-        return self.lost or self.cancelled_at is not None or self.timed_out
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether the soft timeout is up."""
-        return self.started and time.monotonic() >= self.soft_at
-
-    def check(self) -> None:
-        """Raise what the handler is to be told, if anything."""
-        if self.lost:
-            raise Cancelled("the job was taken over by another worker")
-        if self.cancelled_at is not None:
-            raise Cancelled("cancelled on request")
-        if self.timed_out:
-            raise TimedOut("its time was up")
-
-    def log(self, text: str, level: str, now: datetime) -> None:
-        """Queue a log line, within bounds."""
-        kept = self.lines_written + len(self.lines)
-        if kept < LINES_PER_ATTEMPT:
-            self.lines_dropped += len(self.lines) == LINES_WAITING
-            self.lines.append((now, level, text[:LINE_LENGTH]))
-        elif kept == LINES_PER_ATTEMPT:
-            last = f"(an attempt may log {LINES_PER_ATTEMPT:,} lines; the rest is not kept)"
-            self.lines.append((now, "warning", last))
 
 
 def extend(held: list[tuple[UUID, int]], *, now: datetime) -> dict[UUID, bool]:
@@ -140,6 +82,7 @@ class Heart:
             self._pid = os.getpid()
             self._held, self._changed = {}, threading.Condition()
             threading.Thread(target=self._loop, name="weir-heart", daemon=True).start()
+        stamps.put()
         with self._changed:
             self._held[held.job_id] = held
             self._changed.notify_all()
@@ -153,6 +96,14 @@ class Heart:
         except Exception:
             logger.warning("The last reports of job %s were not written", held.job_id, exc_info=True)
 
+    def start(self, held: Held) -> bool:
+        """Mark a job as started, unless it is no longer this process's to start."""
+        with self._changed:
+            if held.lost or held.returned:
+                return False
+            held.started = True
+            return True
+
     def others(self, held: Held) -> list[Held]:
         """What else this process holds: to be given back if the process must be ended."""
         with self._changed:
@@ -163,29 +114,37 @@ class Heart:
         while True:
             with self._changed:
                 if not self._held:
+                    stamps.clear()
                     connection.close()
                     self._changed.wait_for(lambda: bool(self._held))
                     # A claim just took a whole lease: the first beat may wait its time.
                     beat_at = time.monotonic() + conf.current().heartbeat_seconds
                 held = list(self._held.values())
-            if time.monotonic() >= beat_at:
+            stamps.put()
+            if time.monotonic() >= beat_at and self._survive(self._beat, held):
+                # One that failed is tried again at the next turn: a lease may be about to run out.
                 beat_at = time.monotonic() + conf.current().heartbeat_seconds
-                self._survive(self._beat, held)
             for each in held:
                 self._survive(flush, each)
                 self._survive(self._enforce, each)
             with self._changed:
                 self._changed.wait(FLUSH_SECONDS)
 
-    def _survive(self, step: Callable[[Any], None], what: Any) -> None:
-        """Take a step; whatever it raises, the next is taken too: without this thread every lease would run out."""
+    def _survive(self, step: Callable[[Any], None], what: Any) -> bool:
+        """Take a step; whatever it raises, the next is taken too: without this thread every lease would run out.
+
+        Returns whether it went well.
+        """
         try:
-            step(what)
-        except DatabaseError:
-            logger.warning("The ledger did not take a heartbeat; trying again", exc_info=True)
-            close_old_connections()
+            with watch.call():
+                step(what)
+            return True
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The ledger did not take a heartbeat; trying again: %s", error)
+            connection.close()
         except Exception:
             logger.exception("A heartbeat failed; trying again")
+        return False
 
     def _beat(self, held: list[Held]) -> None:
         close_old_connections()
@@ -199,19 +158,40 @@ class Heart:
 
     def _enforce(self, held: Held) -> None:
         """Asked first (``check`` raises), interrupted after a grace, ended by force after another."""
+        if sign.raised_at is not None and self.take_unstarted(held):
+            held.on_stop(held)
+            return
         with self._changed:
             if held.job_id not in self._held:
                 return
-        now, grace = time.monotonic(), conf.current().cancel_grace_seconds
-        overdue = held.started and now >= held.hard_at
-        asked_at = held.cancelled_at
-        if asked_at is not None and now >= asked_at + grace and not held.interrupted:
+        why, interrupt_at, force_at = _deadlines(held)
+        now = time.monotonic()
+        if now >= interrupt_at and not held.interrupted:
             held.interrupted = True
             held.interrupt()
-        forced = asked_at is not None and now >= asked_at + 2 * grace
-        if (overdue or forced) and not held.forced:
+        if now >= force_at and not held.forced:
             held.forced = True
-            held.on_overdue(held, "timeout" if overdue else "cancel")
+            held.on_overdue(held, why)
+
+    def take_unstarted(self, held: Held) -> bool:
+        """Let go of a job that was not started: it never is, here. Returns whether it was so."""
+        with self._changed:
+            if held.started or held.returned:
+                return False
+            held.returned = True
+            return self._held.pop(held.job_id, None) is not None
+
+
+def _deadlines(held: Held) -> tuple[str, float, float]:
+    """Why a job must end, when its handler is interrupted and when its process is ended: the nearest of the reasons."""
+    grace, never = conf.current().cancel_grace_seconds, float("inf")
+    found = [("timeout", never, held.hard_at if held.started else never)]
+    if held.cancelled_at is not None:
+        found.append(("cancel", held.cancelled_at + grace, held.cancelled_at + 2 * grace))
+    if held.stopped_at is not None:
+        found.append(("stop", held.stopped_at, held.stopped_at + grace))
+    force = min(found, key=lambda each: each[2])
+    return force[0], min(each[1] for each in found), force[2]
 
 
 heart = Heart()

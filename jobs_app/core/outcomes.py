@@ -13,7 +13,7 @@ from django.db import transaction
 
 from jobs_app.core import claims, events, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
-from jobs_app.models import Job
+from jobs_app.models import Attempt, Job
 from jobs_app.policies import Backoff, decide
 
 
@@ -86,6 +86,12 @@ def record_refusal(job: Job, wanted: State, *, now: datetime) -> bool:
             reason=f"attempt {job.attempt} reported '{wanted}' when the job was {row.state} at attempt {row.attempt}",
         )  # fmt: skip
     return False
+
+
+def recorded(job: Job) -> bool:
+    """Whether this attempt's end is in the ledger already, by its own settlement."""
+    mine = Attempt.objects.filter(job_id=job.id, number=job.attempt)
+    return mine.exclude(outcome__in=[Outcome.RUNNING, Outcome.LOST]).exists()
 
 
 def _asked_to_stop(job: Job) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,32 @@ def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str)
     held = Job.objects.filter(state=State.RUNNING, holder__endswith=f"/{message}")
     rows = held.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT])
     return sum(_rescue(job, reason, now, lapsed=False) for job in rows)
+
+
+def lost_ledger(job: Job, *, now: datetime) -> bool:
+    """Rescue a job under which the ledger went away; what it had not committed is gone. Returns whether it was ours."""
+    return _rescue(job, "the ledger went away while it ran", now, lapsed=False)
+
+
+class Vigil:
+    """Tells upkeep when leases may be judged.
+
+    While the ledger was away no worker could extend its leases. So after an outage that this process met itself they
+    get a moment to do so; else every running job would be taken for lost.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at: datetime | None = None
+        self._began_at: datetime | None = None
+
+    def may_judge(self, now: datetime) -> bool:
+        """Note a look at the ledger; returns whether looks came regularly for long enough."""
+        last, self._looked_at = self._looked_at, now
+        configuration = conf.current()
+        if last is not None and now - last > timedelta(seconds=configuration.lease_seconds / 2):
+            self._began_at = now
+        grace = timedelta(seconds=2 * configuration.heartbeat_seconds)
+        return self._began_at is None or now - self._began_at >= grace
 
 
 def describe_exit(words: str) -> str:

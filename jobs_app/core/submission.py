@@ -19,9 +19,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from jobs_app import registry
-from jobs_app.core import admission, artifacts, encoding, sealing, transitions, transport
+from jobs_app.core import admission, artifacts, encoding, sealing, transitions, transport, uniqueness
 from jobs_app.core.clock import database_now
-from jobs_app.errors import FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
+from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
 from jobs_app.models import Job, JobInput
 from jobs_app.models.guard import writing
@@ -57,7 +57,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The job, and whether an earlier submission with the same idempotency key had made it."""
+    """The job, and whether an earlier submission had made it: one with the same idempotency key, or one so alike that a
+    unique kind allows no second."""
 
     job: Job
     replayed: bool
@@ -71,6 +72,7 @@ class Checked:
     sealed: bytes | None
     digest: str
     inputs: frozenset[UUID]
+    unique_key: str | None
 
 
 def submit(kind: str, parameters: Mapping[str, Any], *, owner: User | None = None, **options: Any) -> Job:
@@ -87,7 +89,8 @@ def accept(
     """Accept a job, or give back the one that the same idempotency key made before.
 
     Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge,
-    IdempotencyConflict (the key was used with another kind or other parameters).
+    IdempotencyConflict (the key was used with another kind or other parameters), Conflict (another user's job stands in
+    the way of one of a unique kind).
     """
     definition = registry.get(kind)
     _check_options(options, now)
@@ -100,6 +103,8 @@ def accept(
     try:
         with transaction.atomic():
             transitions.create(job, now=now, actor=owner)
+            if checked.unique_key:
+                uniqueness.take(checked.unique_key, job, definition, now=now)
             if checked.inputs:
                 with writing():
                     JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
@@ -110,6 +115,10 @@ def accept(
         if earlier is None:
             raise
         return Accepted(earlier, replayed=True)
+    except uniqueness.Taken as taken:
+        if not Job.objects.visible_to(owner).filter(id=taken.job.id).exists():
+            raise Conflict(f"expected no other job of {kind} like this one, and another user's is there") from None
+        return Accepted(taken.job, replayed=True)
     return Accepted(job, replayed=False)
 
 
@@ -126,7 +135,8 @@ def check(kind: Kind, parameters: Mapping[str, Any], owner: User | None) -> Chec
         raise InvalidParameters(problems)
     clear = to_jsonable_python(reveal(model)) if kind.has_secrets else None
     digest = hashlib.sha256(json.dumps([kind.name, clear or shown], sort_keys=True).encode()).hexdigest()
-    return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned))
+    key = uniqueness.key_of(kind, clear or shown, owner) if kind.unique else None
+    return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned), key)
 
 
 def validated(kind: Kind, parameters: Any, context: dict[str, Any] | None = None) -> BaseModel:

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from amqp.exceptions import AMQPError, MessageNacked  # type: ignore[import-untyped]
 from celery import current_app
 from django.db import close_old_connections, connection
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import ChannelError, KombuError, OperationalError
 
 from jobs_app.errors import BrokerAway
@@ -26,7 +27,11 @@ logger = logging.getLogger(__name__)
 OPEN_SECONDS = 2.0
 """How long a broken circuit stays open before the broker is tried again."""
 
-BROKER_ERRORS = (OperationalError, KombuError, OSError)
+BROKER_ERRORS = (OperationalError, KombuError, AMQPError, MessageNacked, OSError)
+"""What a broker that does not do its part is heard of by. Amazon's own errors become one of these in kombu."""
+
+ONCE = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+"""Whoever asks a broker asks once; the circuit and upkeep see to the next time."""
 
 
 class Circuit:
@@ -55,30 +60,54 @@ def publish(name: str, ids: Sequence[UUID], queue: str) -> None:
         raise BrokerAway("the broker failed a moment ago; it is tried again shortly")
     try:
         current_app.send_task(name, args=[[str(each) for each in ids]], queue=_lane(queue), ignore_result=True)
-    except BROKER_ERRORS as error:
+    except _broker_errors() as error:
         circuit.trip()
         raise BrokerAway(f"the broker did not take a message: {error}") from error
 
 
 def depth(queue: str) -> int:
-    """How many messages wait in a queue, by the broker's own count. Raises BrokerAway."""
+    """How many messages wait in a queue, by the broker's own count. Raises BrokerAway.
+
+    A queue that the broker does not have (any more) is made, so that the next message arrives: a publisher declares a
+    queue once a connection only, and RabbitMQ drops what is sent to a queue that is not there.
+    """
     if not circuit.closed:
         raise BrokerAway("the broker failed a moment ago; it is tried again shortly")
-    link = current_app.connection_for_write()
+    link = current_app.pool.acquire(block=True)
+    link.transport_options.update(ONCE)
     try:
-        with link:
-            return int(link.default_channel.queue_declare(queue=queue, passive=True).message_count)
-    except ChannelError:
-        return 0  # the queue does not exist (yet, or any more)
-    except (*BROKER_ERRORS, *link.connection_errors, *link.channel_errors) as error:
+        return _count(link, _lane(queue))
+    except _broker_errors() as error:
         circuit.trip()
+        link.collect()
         raise BrokerAway(f"the broker did not answer: {error}") from error
+    finally:
+        link.release()
+
+
+def _broker_errors() -> tuple[type[BaseException], ...]:
+    """All that the broker in use is heard of by: also its own refusals, such as a Redis whose memory is full."""
+    link = current_app.connection_for_write()
+    return (*BROKER_ERRORS, *link.connection_errors, *link.channel_errors)
+
+
+def _count(link: Connection, lane: Queue) -> int:
+    try:
+        return int(link.default_channel.queue_declare(queue=lane.name, passive=True).message_count)
+    except ChannelError:
+        link.collect()  # RabbitMQ closed the channel by this answer
+        lane(link.default_channel).declare()
+        return 0
 
 
 def _lane(name: str) -> Queue:
     """The broker's queue of that name, also when QUEUES no longer has it: its jobs wait for a worker that does."""
-    known: Queue | None = current_app.amqp.queues.get(name)
-    return known or Queue(name, Exchange(name), routing_key=name)
+    queues = current_app.amqp.queues
+    known: Queue | None = queues.get(name)
+    if known is not None:
+        return known
+    like: Queue = next(iter(queues.values()))
+    return Queue(name, Exchange(name), routing_key=name, queue_arguments=like.queue_arguments)
 
 
 class Publisher:
@@ -136,7 +165,10 @@ class Publisher:
                 if self.work is not None:
                     self.work(queue)
             except BrokerAway as error:
-                logger.warning("Queue %s was not refilled: %s", queue, error)
+                # Without a cause nothing was tried, and the failure that opened the circuit has been logged.
+                logger.log(
+                    logging.WARNING if error.__cause__ else logging.DEBUG, "Queue %s was not refilled: %s", queue, error
+                )
             except Exception:
                 logger.exception("Queue %s was not refilled; upkeep will", queue)
             finally:

@@ -2,8 +2,23 @@
 
 from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
+from jobs_app.models.checkpoint import Checkpoint
 from jobs_app.models.job import Job
 from jobs_app.models.queue import Queue
+from jobs_app.models.resend import Resend
 from jobs_app.models.token import Token
+from jobs_app.models.unique_key import UniqueKey
 
-__all__ = ["Artifact", "Attempt", "Event", "Job", "JobInput", "LogLine", "Queue", "Token"]
+__all__ = [
+    "Artifact",
+    "Attempt",
+    "Checkpoint",
+    "Event",
+    "Job",
+    "JobInput",
+    "LogLine",
+    "Queue",
+    "Resend",
+    "Token",
+    "UniqueKey",
+]

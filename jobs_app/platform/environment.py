@@ -51,6 +51,11 @@ class Environment:
         return f"http://{HOST}:{self.ports['stream']}"
 
     @property
+    def shows_flower(self) -> bool:
+        """Whether Flower runs: on SQS it would have nothing to ask and nothing to show."""
+        return self.configuration.broker_scheme != "sqs"
+
+    @property
     def flower_url(self) -> str:
         """Where Flower answers."""
         return f"http://{HOST}:{self.ports['flower']}"
@@ -93,6 +98,8 @@ def compose(given: Mapping[str, str], *, data_dir: Path, ports: Mapping[str, int
     if BROKER_PORT in ports:
         generated["BROKER_URL"] = f"redis://:{quote(password)}@{HOST}:{ports[BROKER_PORT]}/0"
     kept = {name: value for name, value in given.items() if value != ""}
+    if kept.get("BROKER_URL", "").startswith("sqs:"):
+        generated["FLOWER_URL"] = ""  # no Flower, no link to it
     variables = generated | kept
     variables["DATA_DIR"] = str(data_dir)
     for name, port in ports.items():

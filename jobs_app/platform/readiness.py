@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from jobs_app import addresses
 from jobs_app.platform import valkey
 from jobs_app.platform.environment import BROKER_PORT, Environment
 from jobs_app.platform.faults import PlatformError, ProcessError
@@ -20,7 +21,7 @@ from jobs_app.platform.waiting import until
 START_SECONDS = 180
 PROBE_SECONDS = 5
 POLL_SECONDS = 0.3
-BROKER_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+BROKER_PORTS = {"redis": 6379, "rediss": 6379, "sentinel": 26379, "amqp": 5672, "amqps": 5671}
 GIVEN_UP = frozenset({"BACKOFF", "EXITED", "FATAL", "UNKNOWN"})
 UP = "RUNNING"
 
@@ -50,7 +51,7 @@ def probes(programs: tuple[Program, ...], environment: Environment) -> list[Prob
         elif program.process.is_flower:
             found.append(Probe(name, "answers", lambda: _healthy(f"{environment.flower_url}/healthcheck")))
     workers = [program.name for program in programs if program.process.is_worker]
-    if flower is not None and environment.configuration.broker_scheme != "sqs":  # SQS has no remote control
+    if flower is not None:
         found.extend(
             Probe(name, "answers through the broker", lambda n=name: n in _workers(environment))  # type: ignore[misc]
             for name in workers
@@ -90,17 +91,20 @@ def wait(supervised: Supervised, environment: Environment) -> None:
 
 def require_broker(url: str) -> None:
     """Raise PlatformError if nothing listens at a given BROKER_URL: workers would wait for it for ever."""
-    place = urlsplit(url)
-    port = place.port or BROKER_PORTS.get(place.scheme)
-    if not place.hostname or port is None:
-        return  # SQS and the like have no one address
-    try:
-        socket.create_connection((place.hostname, port), timeout=PROBE_SECONDS).close()
-    except OSError as error:
-        raise PlatformError(
-            f"BROKER_URL: expected a broker at {place.hostname}:{port}, got: {error}. "
-            "Start it, or unset BROKER_URL to have Valkey embedded."
-        ) from None
+    faults = []
+    for each in addresses.parse(url).url.split(";") if url else ():  # any one of several sentinels will do
+        place = urlsplit(each)
+        port = place.port or BROKER_PORTS.get(place.scheme)
+        if not place.hostname or port is None:
+            return  # Amazon's own servers
+        try:
+            socket.create_connection((place.hostname, port), timeout=PROBE_SECONDS).close()
+        except OSError as error:
+            faults.append(f"expected a broker at {place.hostname}:{port}, got: {error}.")
+        else:
+            return
+    if faults:
+        raise PlatformError(f"BROKER_URL: {' '.join(faults)} Start it, or unset BROKER_URL to have Valkey embedded.")
 
 
 def _healthy(url: str) -> bool:

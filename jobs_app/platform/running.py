@@ -106,6 +106,8 @@ def running(
         manage = Management(ROOT, environment.variables, logs, signals)
         password = manage.prepare(administrator)
         broker = _broker(environment, run, data_dir) if environment.embedded_broker else None
+        if not environment.shows_flower:
+            processes = tuple(process for process in processes if not process.is_flower)
         supervised = Supervised(supervision.programs(processes, broker), run=run, logs=logs, root=ROOT)
         _write_environment(environment, data_dir, stack)
         with signals.deferred():

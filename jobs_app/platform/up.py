@@ -34,10 +34,11 @@ def greet(console: Console, platform: Platform) -> None:
             f"log in as {ADMINISTRATOR}; the password was shown at the first start. A new one, in another terminal:",
             f"          {shell} changepassword {ADMINISTRATOR}",
         ]
+    flower = f"Flower    {environment.flower_url}/   user {user}, password {password} (until the next start)"
     lines = [
         *login,
         f"admin     {environment.url}/admin/",
-        f"Flower    {environment.flower_url}/   user {user}, password {password} (until the next start)",
+        *([flower] if environment.shows_flower else []),
         f"logs      {data / 'logs'}",
         f"shell     {shell} jobs --help",
     ]

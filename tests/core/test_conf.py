@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,69 @@ def test_secrets_are_not_told(environment: dict[str, str], hidden: str) -> None:
 @pytest.mark.parametrize("name", Configuration.model_fields)
 def test_every_setting_says_what_it_is(name: str) -> None:
     assert Configuration.model_fields[name].description
+
+
+@pytest.mark.parametrize(
+    ("given", "scheme", "url", "options"),
+    [
+        ("redis://:pw%40%2F@host:6379/3", "redis", "redis://:pw%40%2F@host:6379/3", {}),
+        ("rediss://host?ssl_cert_reqs=none", "rediss", "rediss://host", {"ssl_cert_reqs": "none"}),
+        ("amqps://me:pw@host:5671/weir", "amqps", "amqps://me:pw@host:5671/weir", {}),
+        ("amqp://me:pw@[::1]//", "amqp", "amqp://me:pw@[::1]//", {}),
+        (
+            "sentinel://:pw@one:26379;sentinel://two:26380/2?master_name=m&sentinel_password=a%26b",
+            "sentinel",
+            "sentinel://:pw@one:26379/2;sentinel://:pw@two:26380/2",
+            {"master_name": "m", "sentinel_password": "a&b"},
+        ),
+        ("sentinel://one:26379?master_name=m", "sentinel", "sentinel://one:26379/0", {"master_name": "m"}),
+        ("sqs://", "sqs", "sqs:///", {}),
+        ("sqs://key:a%2Fb@?region=eu-west-1&wait=5", "sqs", "sqs://key:a%2Fb@/", {"region": "eu-west-1", "wait": "5"}),
+        ("sqs://127.0.0.1:4100/?secure=false", "sqs", "sqs://127.0.0.1:4100/", {"secure": "false"}),
+    ],
+)
+def test_one_setting_says_where_the_broker_is_and_how_to_reach_it(
+    given: str, scheme: str, url: str, options: dict[str, str]
+) -> None:
+    configuration = conf.load({**KEY, "BROKER_URL": given})
+    assert configuration.broker_scheme == scheme
+    assert (configuration.broker_address.url, configuration.broker_address.options) == (url, options)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("localhost:6379", "to begin with redis://, amqp:// or sqs://, got ''"),
+        ("redis://", "expected a host in BROKER_URL, as in redis://host:port, got none"),
+        ("amqp://me:hidden-word@:5672//", "expected a host in BROKER_URL, as in amqp://host:port"),
+        ("redis://:hidden-word@host:port/0", "its host or port could not be read"),
+        ("redis://:hidden#word@host/0", "its host or port could not be read|expected %23 for a #"),
+        ("redis://:hidden/word@host/0", "its host or port could not be read|expected a host in BROKER_URL"),
+        ("redis://host/first", "expected the number of a database at the end of BROKER_URL, got 'first'"),
+        (
+            "redis://host/0?ssl_ca_certs=x",
+            "expected nothing after the [?] of a redis:// BROKER_URL, got 'ssl_ca_certs'",
+        ),
+        ("rediss://host/0?ssl_ca=x", "expected one of ssl_ca_certs, ssl_certfile, .* got 'ssl_ca'"),
+        ("rediss://host/0?ssl_ca_certs=/no/such", "expected ssl_ca_certs in BROKER_URL to name a file, .* '/no/such'"),
+        ("rediss://host/0?ssl_cert_reqs=perhaps", "expected ssl_cert_reqs .* to be required or none, got 'perhaps'"),
+        ("amqps://host//?ssl_check_hostname=no", "expected ssl_check_hostname .* to be true or false, got 'no'"),
+        ("sentinel://host:26379/0", r"expected [?]master_name=… in a sentinel:// BROKER_URL"),
+        ("sentinel://host?master_name=", "expected master_name in BROKER_URL to have a value, got none"),
+        ("sentinel://a;redis://b/0?master_name=m", "expected BROKER_URL to be sentinel://host:port;sentinel://host"),
+        ("sqs://key@?region=x", "expected sqs://KEY:SECRET@… in BROKER_URL, or neither"),
+        ("sqs://?secure=maybe", "expected secure in BROKER_URL to be true or false, got 'maybe'"),
+        ("sqs://?prefix=a.b", "expected prefix .* to have only letters, digits, - and _, got 'a.b'"),
+        ("sqs://?wait=20", "expected wait in BROKER_URL to be 1 to 15 seconds, got '20'"),
+        ("sqs://?visibility=3", "expected one of region, secure, prefix, wait after the [?] .* got 'visibility'"),
+    ],
+)
+def test_an_address_of_a_broker_that_cannot_work_is_refused_in_words(url: str, message: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=message) as caught:
+        conf.load({**KEY, "BROKER_URL": url})
+    assert "hidden" not in str(caught.value)
+
+
+def test_it_is_known_how_late_a_brokers_count_may_be() -> None:
+    lags = [conf.load({**KEY, "BROKER_URL": url}).broker_count_lag for url in ("redis://h", "amqp://h", "sqs://")]
+    assert lags == [timedelta(seconds=2), timedelta(seconds=2), timedelta(seconds=30)]

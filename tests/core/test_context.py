@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from jobs_app.authoring import Cancelled, DetachedContext, Secret, TimedOut
 from jobs_app.core.attempt_context import AttemptContext, scrub
-from jobs_app.core.liveness import Held
+from jobs_app.core.held import Held
 from jobs_app.models import Job
 from jobs_app.parameters import MASK
 from tests.support import kinds_of_every_type as probe
@@ -28,7 +28,8 @@ class Login(BaseModel):
 def held(now: datetime) -> Held:
     row = claimed(submitted(now=now), now=now)
     never = float("inf")
-    return Held(row.id, row.attempt, never, never, on_overdue=lambda held, why: None, interrupt=lambda: None)
+    nothing = {"on_overdue": lambda *_: None, "on_stop": lambda _: None, "interrupt": lambda: None}
+    return Held(row.id, row.attempt, never, never, **nothing)  # type: ignore[arg-type]
 
 
 @pytest.fixture

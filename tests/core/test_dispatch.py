@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
+from jobs_app import conf
 from jobs_app.core import claims, clock, control, dispatch, transport
 from jobs_app.errors import BrokerAway
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, Queue
 from jobs_app.models.guard import writing
-from tests.support import conveyor
+from tests.support import broker, conveyor
 from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, reaching, submitted
 
 SECOND = timedelta(seconds=1)
+LAG = conf.current().broker_count_lag
 LANE = "lane"
 """A queue of these tests' own: no worker of the run reads it."""
 
@@ -61,8 +63,21 @@ def test_the_window_is_never_exceeded(now: datetime) -> None:
     assert transport.depth(LANE) == 3
     claimed(jobs[0], now=now)
     control.cancel(jobs[1].id, actor=None, now=now)
+    conveyor.taken(LANE)
     assert dispatch.refill(LANE, now=now) == 2, "as many as left the conveyor"
     assert Job.objects.filter(state="queued", dispatched_at__isnull=False).count() == 3
+
+
+@pytest.mark.skipif(not conf.current().broker_counts_exactly, reason="this broker only estimates its count")
+def test_duplicates_of_jobs_that_were_claimed_take_up_room_too(now: datetime) -> None:
+    jobs = due(5, now)
+    dispatch.refill(LANE, now=now)
+    transport.publish("probe.nothing", [jobs[0].id], LANE)
+    claimed(jobs[0], now=now)
+    assert transport.depth(LANE) == 4
+    assert dispatch.refill(LANE, now=now) == 0
+    conveyor.taken(LANE)
+    assert dispatch.refill(LANE, now=now) == 1, "two are still marked as published"
 
 
 def test_a_queue_may_have_a_window_of_its_own(now: datetime) -> None:
@@ -111,11 +126,41 @@ def test_a_paused_queue_publishes_nothing(now: datetime) -> None:
 def test_a_broker_that_is_down_leaves_no_marks(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = due(2, now)
     with conveyor.refusing() as url, conveyor.broker_at(url, monkeypatch):
-        with pytest.raises(BrokerAway, match="the broker did not take a message"):
+        with pytest.raises(BrokerAway, match="the broker did not answer"):
             dispatch.refill(LANE, now=now)
         assert {fresh(job).dispatched_at for job in jobs} == {None}
         assert not transport.circuit.closed
     assert dispatch.refill(LANE, now=now) == 2, "once it is back"
+
+
+def test_a_message_that_may_have_arrived_stays_marked_until_it_is_missed(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = due(2, now)
+    monkeypatch.setattr(transport, "depth", lambda queue: 0)  # it answers a question, and then is gone
+    with conveyor.refusing() as url, conveyor.broker_at(url, monkeypatch):
+        with pytest.raises(BrokerAway, match="the broker did not take a message"):
+            dispatch.refill(LANE, now=now)
+        assert [fresh(job).dispatched_at for job in jobs] == [now, None]
+    assert dispatch.refill(LANE, now=now) == 1, "once it is back"
+    claimed(jobs[1], now=now)
+    conveyor.purge(LANE)
+    assert dispatch.find_lost(LANE, now=now + LAG) == 1
+    assert dispatch.refill(LANE, now=now) == 1
+
+
+@pytest.mark.skipif(broker.in_force() != "valkey", reason="it is Valkey whose memory is filled")
+def test_a_broker_whose_memory_is_full_is_one_that_is_away(now: datetime) -> None:
+    due(2, now)
+    server = broker.running
+    assert isinstance(server, broker.Valkey)
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(BrokerAway, match="command not allowed when used memory"):
+                dispatch.refill(LANE, now=now)
+        finally:
+            client.config_set("maxmemory", 0)
 
 
 def test_while_the_circuit_is_open_the_broker_is_not_tried(
@@ -138,11 +183,65 @@ def test_messages_that_the_broker_lost_are_sent_again(now: datetime) -> None:
     jobs = due(3, now)
     dispatch.refill(LANE, now=now)
     assert conveyor.purge(LANE) == 3
-    late = now + dispatch.LOST_AFTER
+    late = now + LAG
     assert dispatch.find_lost(LANE, now=late - SECOND) == 0, "a message that was just sent is not missed yet"
     assert dispatch.find_lost(LANE, now=late) == 3
     assert dispatch.refill(LANE, now=late) == 3
     assert sent() == [job.id for job in jobs]
+
+
+def test_what_was_lost_is_told_from_what_was_published_since(now: datetime) -> None:
+    """A flush, then a refill: the broker has messages again, and still the older ones are missed."""
+    lane_row(window=4)
+    first = due(2, now)
+    dispatch.refill(LANE, now=now)
+    conveyor.purge(LANE)
+    since = due(2, now)
+    dispatch.refill(LANE, now=now + SECOND)
+    assert transport.depth(LANE) == 2
+    assert dispatch.find_lost(LANE, now=now + LAG) == 0, "while others wait, it is less certain"
+    assert dispatch.find_lost(LANE, now=now + 2 * LAG) == 2
+    assert {fresh(job).dispatched_at for job in first} == {None}
+    assert {fresh(job).dispatched_at for job in since} == {now + SECOND}
+
+
+def test_of_messages_sent_at_once_the_ones_at_the_head_are_missed(now: datetime) -> None:
+    """The head of the queue is what a worker takes first, and loses when it dies with it in its hands."""
+    jobs = [*due(2, now, priority=5), *due(1, now)]
+    dispatch.refill(LANE, now=now)
+    (kind, _), *left = conveyor.taken(LANE)
+    for _, ids in left:
+        transport.publish(kind, ids, LANE)
+    assert dispatch.find_lost(LANE, now=now + 2 * LAG) == 1
+    assert [fresh(job).dispatched_at for job in jobs] == [None, now, now]
+
+
+def test_a_message_that_is_missed_again_and_again_is_waited_for_ever_longer(now: datetime) -> None:
+    (job,) = due(1, now)
+    waits, sent_at = [], now
+    for _ in range(9):
+        dispatch.refill(LANE, now=sent_at)
+        conveyor.purge(LANE)
+        missed_at = sent_at
+        while not dispatch.find_lost(LANE, now=missed_at):
+            missed_at += SECOND
+        waits.append((missed_at - sent_at).total_seconds())
+        sent_at = missed_at
+    lag = LAG.total_seconds()
+    assert waits == [min(lag * 2**times, 300) for times in range(9)]
+    dispatch.refill(LANE, now=sent_at)
+    conveyor.purge(LANE)
+    assert dispatch.find_lost(LANE, now=sent_at + timedelta(hours=1)) == 1
+    assert job.resend.times == 1, "what was missed long ago starts anew"
+
+
+def test_what_a_stopping_worker_puts_back_is_sent_again_at_once(now: datetime) -> None:
+    queued, running = due(2, now)
+    dispatch.refill(LANE, now=now)
+    claimed(running, now=now)
+    assert dispatch.put_back([queued.id, running.id]) == 1
+    assert dispatch.refill(LANE, now=now) == 1
+    assert fresh(running).state == "running"
 
 
 def test_messages_that_wait_are_not_missed(now: datetime) -> None:
@@ -213,7 +312,7 @@ def test_a_queue_that_is_no_longer_configured_is_still_served(now: datetime, con
     assert sent() == [job.id]
 
 
-def test_a_refill_takes_as_many_queries_for_one_job_as_for_fifty(
+def test_a_refill_takes_as_many_queries_for_one_job_as_for_forty_nine(
     now: datetime, configured: Callable[..., None], django_assert_num_queries: Any
 ) -> None:
     configured(queues=("default", LANE), window=50)

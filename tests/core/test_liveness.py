@@ -12,7 +12,8 @@ import pytest
 
 from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import claims, clock, control, outcomes
-from jobs_app.core.liveness import Heart, Held, extend
+from jobs_app.core.held import Held
+from jobs_app.core.liveness import Heart, extend
 from jobs_app.models import Job, LogLine
 from jobs_app.platform.waiting import until
 from tests.support.ledger import altered, claimed, columns_of, fresh, submitted
@@ -24,6 +25,7 @@ NEVER = float("inf")
 def holding(job: Job, *, soft_at: float = NEVER, hard_at: float = NEVER, **calls: Any) -> Held:
     calls.setdefault("on_overdue", lambda held, why: None)
     calls.setdefault("interrupt", lambda: None)
+    calls.setdefault("on_stop", lambda held: None)
     return Held(job_id=job.id, attempt=job.attempt, soft_at=soft_at, hard_at=hard_at, **calls)
 
 

@@ -105,3 +105,20 @@ def test_verdicts_have_words_of_their_own() -> None:
     assert "retry" in str(Retry(SECOND))
     assert "put the job off" in str(Snooze(SECOND))
     assert str(Discard("broken file")) == "broken file"
+
+
+def test_an_error_may_have_a_policy_of_its_own(noon: datetime) -> None:
+    patient = Backoff(max_attempts=5, base=30 * SECOND, maximum=30 * SECOND)
+    hasty = Backoff(max_attempts=1)
+    policy = Backoff(max_attempts=3, base=SECOND, per_error=((ConnectionError, patient), (OSError, hasty)))
+
+    def after(error: Exception, attempt: int, max_attempts: int = 4) -> tuple[State, timedelta | None]:
+        found = decide(policy, error, attempt=attempt, max_attempts=max_attempts, now=noon, chance=0.5)
+        return found.state, found.due_at and found.due_at - noon
+
+    assert after(ConnectionResetError("gone"), 3) == (State.RETRYING, 15 * SECOND), "the first that fits decides"
+    assert after(ConnectionResetError("gone"), 4) == (State.FAILED, None), "the job's own limit holds"
+    assert after(ConnectionResetError("gone"), 4, max_attempts=100) == (State.RETRYING, 15 * SECOND)
+    assert after(ConnectionResetError("gone"), 5, max_attempts=100) == (State.FAILED, None)
+    assert after(FileNotFoundError("no"), 1) == (State.FAILED, None)
+    assert after(ValueError("no"), 1) == (State.RETRYING, SECOND / 2)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from jobs_app.core import claims, liveness
-from jobs_app.core.liveness import Held, flush
+from jobs_app.core import claims
+from jobs_app.core import held as held_jobs
+from jobs_app.core.held import Held
+from jobs_app.core.liveness import flush
 from jobs_app.models import Job
 from tests.support.ledger import claimed, columns_of, submitted
 from tests.support.together import at_once
@@ -21,6 +23,7 @@ NEVER = float("inf")
 def holding(job: Job, *, soft_at: float = NEVER, hard_at: float = NEVER, **calls: Any) -> Held:
     calls.setdefault("on_overdue", lambda held, why: None)
     calls.setdefault("interrupt", lambda: None)
+    calls.setdefault("on_stop", lambda held: None)
     return Held(job_id=job.id, attempt=job.attempt, soft_at=soft_at, hard_at=hard_at, **calls)
 
 
@@ -42,7 +45,7 @@ def test_nothing_to_write_is_no_query(now: datetime, django_assert_num_queries: 
 
 
 def test_log_lines_are_bounded(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "LINES_PER_ATTEMPT", 10)
+    monkeypatch.setattr(held_jobs, "LINES_PER_ATTEMPT", 10)
     job = claimed(submitted(now=now), now=now)
     held = holding(job)
     held.log("x" * 20_000, "info", now)

@@ -17,7 +17,7 @@ from jobs_app.core.transport import Circuit, Publisher
 from jobs_app.errors import BrokerAway
 from jobs_app.models import Job
 from jobs_app.platform.waiting import until
-from tests.support import conveyor
+from tests.support import broker, conveyor
 from tests.support.processes import ROOT
 
 LANE = "transport"
@@ -154,6 +154,26 @@ def test_a_queue_that_was_never_used_is_empty() -> None:
     assert transport.depth(f"never-{uuid4()}") == 0
 
 
+def test_a_message_to_a_queue_that_was_deleted_arrives_once_its_messages_were_counted() -> None:
+    transport.publish("system.echo", [uuid4()], LANE)  # the publisher's connection has declared the queue
+    started = broker.running
+    assert started is not None
+    started.delete_queues()
+    assert transport.depth(LANE) == 0
+    ids = [uuid4()]
+    transport.publish("system.echo", ids, LANE)
+    assert conveyor.taken(LANE) == [("system.echo", ids)]
+
+
+def test_names_that_a_broker_would_spell_otherwise_are_counted_too() -> None:
+    lane = f"a.name-with_signs-{uuid4().hex[:8]}"
+    ids = [uuid4(), uuid4()]
+    for each in ids:
+        transport.publish("system.echo", [each], lane)
+    assert transport.depth(lane) == 2
+    assert sorted(found for _, (found,) in conveyor.taken(lane)) == sorted(ids)
+
+
 def test_a_broker_that_hangs_is_given_up_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     with conveyor.silent() as url, conveyor.broker_at(url, monkeypatch), ThreadPoolExecutor() as threads:
@@ -198,5 +218,5 @@ def test_with_the_broker_down_a_submission_is_fast_and_raises_nothing(
         )  # fmt: skip
     assert float(ended.stdout) < 0.25
     assert "Traceback" not in ended.stderr
-    assert "was not refilled: the broker did not take a message" in ended.stderr
+    assert "was not refilled: the broker did not answer" in ended.stderr
     assert Job.objects.filter(state="queued", dispatched_at=None).count() == 11

@@ -1,4 +1,4 @@
-"""Any order of submitting, dispatching, claiming, beating, settling, losing and cancelling keeps the promises.
+"""Any order of submitting, dispatching, claiming, beating, settling, losing and cancelling keeps the promises P1 to P5.
 
 Hypothesis takes steps at random with two workers, some of whose reports come late, and a clock that it moves itself.
 A small model says what each step must do; after each the ledger is compared with it, and the record with the ledger.
@@ -43,6 +43,7 @@ WORKERS = st.sampled_from(["one", "two"])
 PICK = st.integers(0, 1000)
 SECONDS = st.sampled_from([0, 1, 3, 6, 60])
 ERRORS = st.sampled_from([ValueError("x"), Discard("x"), Retry(timedelta(0)), Retry(LEASE), Snooze(LEASE)])
+TICKS = ["promote", "refill", "refill", "rescue", "expire", "flush", "find_lost"]
 MOST_JOBS = 3
 """Few jobs, so that the steps meet."""
 
@@ -96,6 +97,29 @@ class Life(RuleBasedStateMachine):
         self.ended: dict[UUID, dict[str, Any]] = {}
 
     def teardown(self) -> None:
+        """P1: whatever has happened, upkeep and one worker that lives are enough to bring every job to its end."""
+        try:
+            self.finish()
+        finally:
+            self.leave()
+
+    def finish(self) -> None:
+        for _ in range(40):
+            if not Job.objects.exclude(state__in=FINAL).exists():
+                return
+            self.now += timedelta(minutes=20)
+            dispatch.promote(now=self.now)
+            rescue.expired_leases(now=self.now)
+            rescue.expire_waiting(now=self.now)
+            dispatch.find_lost(LANE, now=self.now)
+            dispatch.refill(LANE, now=self.now)
+            for _, ids in conveyor.taken(LANE):
+                for row in claims.claim(ids, holder="last/1/message", now=self.now):
+                    outcomes.succeed(row, None, 4, now=self.now)
+        raise AssertionError(f"never ends: {list(Job.objects.exclude(state__in=FINAL).values())}")
+
+    def leave(self) -> None:
+        conveyor.purge(LANE)
         if hasattr(self, "transaction"):
             transaction.set_rollback(True)
             self.transaction.__exit__(None, None, None)
@@ -127,7 +151,7 @@ class Life(RuleBasedStateMachine):
     # Steps of upkeep
 
     @some(*WAITING, State.RUNNING)
-    @rule(seconds=SECONDS, ticks=st.lists(st.sampled_from(["promote", "refill", "rescue", "expire"]), max_size=4))
+    @rule(seconds=SECONDS, ticks=st.lists(st.sampled_from(TICKS), max_size=4))
     def time_passes(self, seconds: int, ticks: list[str]) -> None:
         self.now += timedelta(seconds=seconds)
         for tick in ticks:
@@ -147,6 +171,19 @@ class Life(RuleBasedStateMachine):
         for job_id, job in self.jobs.items():
             assert job_id in marked or not (job.dispatched and job.state is State.QUEUED)
             job.dispatched = job_id in marked
+
+    def flush(self) -> None:
+        """The broker loses what it has."""
+        conveyor.purge(LANE)
+
+    def find_lost(self) -> None:
+        marked = {job_id for job_id, job in self.jobs.items() if job.dispatched and job.state is State.QUEUED}
+        found = dispatch.find_lost(LANE, now=self.now)
+        left = set(Job.objects.filter(state="queued", dispatched_at__isnull=False).values_list("id", flat=True))
+        assert left <= marked
+        assert found == len(marked - left)
+        for job_id in marked - left:
+            self.jobs[job_id].dispatched = False
 
     def rescue(self) -> None:
         lapsed = [

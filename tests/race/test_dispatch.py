@@ -58,7 +58,7 @@ def test_the_second_refill_waits_for_the_first_and_counts_its_jobs(known: bool) 
     if known:
         with writing():
             Queue.objects.create(name=LANE)
-    with against(lambda: dispatch._choose(LANE, now)) as rival:
+    with against(lambda: dispatch._choose(LANE, now, 0)) as rival:
         assert dispatch.refill(LANE, now=now) == 0
     assert rival.waited >= HELD_SECONDS
     assert out() == 5

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from jobs_app.core import clock, submission, tokens
+from jobs_app.core import clock, control, submission, tokens
 from jobs_app.errors import IdempotencyConflict
 from jobs_app.models import Event, Job, Token
 from tests.support.ledger import submitted
@@ -63,6 +63,27 @@ def test_another_request_under_the_same_key_is_a_conflict_and_no_error_of_the_da
         accepted("another")
     assert rival.waited >= HELD_SECONDS
     assert Job.objects.get().parameters == {"text": "one"}
+
+
+def unique_job() -> Job:
+    return submitted("probe.unique", {"customer": 1})
+
+
+def test_a_unique_job_submitted_twenty_times_at_once_is_one_job() -> None:
+    assert len({job.id for job in at_once(*[unique_job] * 20)}) == Job.objects.count() == 1
+
+
+def test_a_unique_job_waits_for_another_that_may_yet_be_rolled_back() -> None:
+    with against(unique_job) as rival:
+        second = unique_job()
+    assert rival.waited >= HELD_SECONDS
+    assert second.id == Job.objects.get().id
+
+
+def test_once_the_first_has_ended_twenty_at_once_are_one_job_again() -> None:
+    first = unique_job()
+    control.cancel(first.id, actor=None, now=clock.database_now())
+    assert len({job.id for job in at_once(*[unique_job] * 20)} | {first.id}) == Job.objects.count() == 2
 
 
 def test_a_token_is_revoked_once(alice: User) -> None:

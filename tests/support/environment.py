@@ -1,7 +1,8 @@
 """A pytest plugin that prepares what Django's settings read: it must run before they are loaded (``-p`` in addopts).
 
 It gives the run a data directory, a real broker and, when asked, a real PostgreSQL; all end with the run.
-``WEIR_TEST_DATABASE`` is ``sqlite`` (the default) or ``postgresql``; a given DATABASE_URL wins.
+``WEIR_TEST_DATABASE`` is ``sqlite`` (the default) or ``postgresql``; a given DATABASE_URL wins. ``WEIR_TEST_BROKER`` is
+``valkey`` (the default), ``rabbitmq`` or ``sqs``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def prepare() -> None:
         SECRET_KEY="tests-" + "0" * 40,
         HTTPS="false",
         DATA_DIR=str(directory),
-        KIND_MODULES="tests.support.kinds_of_every_type",
+        KIND_MODULES="tests.support.kinds_of_every_type,tests.support.kinds_of_lasting_work",
         WEBHOOK_PRIVATE_HOSTS="127.0.0.1",
         ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
         LOG_LEVEL="WARNING",

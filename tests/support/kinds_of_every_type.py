@@ -6,6 +6,7 @@ the process they run in: run them in a real worker only.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import threading
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -434,3 +436,48 @@ def waits_in_the_database(seconds: Annotated[float, Field(ge=0, le=300)] = 60.0)
                 cursor.execute("SELECT pg_sleep(%s)", [seconds])
             else:
                 cursor.execute("SELECT 1")
+
+
+@job("probe.marks", timeout=timedelta(minutes=10))
+def marks(
+    file: str,
+    seconds: Annotated[float, Field(ge=0, le=600)] = 0.0,
+    release: Annotated[str, Field(description="In the first attempt, wait until this file is there.")] = "",
+    *,
+    context: JobContext,
+) -> int:
+    """Append a line to ``file`` at the start and at the end, so that others can count what really ran."""
+    Path(file).touch()
+    pause = threading.Event()
+
+    def mark(what: str) -> None:
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND)
+        os.write(descriptor, f"{what} {context.job_id} {context.attempt} {os.getpid()}\n".encode())
+        os.close(descriptor)
+
+    mark("start")
+    pause.wait(seconds)
+    while release and context.attempt == 1 and not Path(release).exists():
+        pause.wait(0.05)
+    mark("end")
+    return context.attempt
+
+
+@job("probe.crashes")
+def crashes() -> None:
+    """End the worker process as a fault in a C library does, with SIGSEGV."""
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@job("probe.spins", timeout=timedelta(seconds=1), hard_timeout=timedelta(seconds=3))
+def spins() -> None:
+    """Compute for ever, without a pause in which a signal would be waited for."""
+    while True:
+        pass
+
+
+@job("probe.computes_in_c", timeout=timedelta(seconds=1), hard_timeout=timedelta(seconds=3))
+def computes_in_c() -> int:
+    """Compute for hours within one call into C: no other thread of Python gets a turn, and no signal handler."""
+    return sum(itertools.repeat(0, 10**13))

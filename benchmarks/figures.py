@@ -1,0 +1,56 @@
+"""Figures: percentiles, tables, and where they are kept."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """The nearest-rank percentile: a value that was really measured. ``part`` is 0 to 1."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
+
+
+def summary(values: Sequence[float], digits: int = 3) -> dict[str, float]:
+    """Count, p50, p99 and maximum."""
+    found = {"p50": statistics.median(values), "p99": percentile(values, 0.99), "max": max(values)}
+    return {"count": len(values), **{name: round(value, digits) for name, value in found.items()}}
+
+
+def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
+    """Median, least and greatest of some repetitions."""
+    found = {"median": statistics.median(values), "least": min(values), "greatest": max(values)}
+    return {name: round(value, digits) for name, value in found.items()}
+
+
+def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows under their names, aligned."""
+    names = list(rows[0])
+    cells = [names, *([str(row.get(name, "")) for name in names] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(names))]
+    say(f"\n{title}")
+    for row in cells:
+        say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def keep(name: str, settings: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    """Print what the figures depend on, and keep both as ``results/NAME.json``."""
+    say("  with " + ", ".join(f"{key} {value}" for key, value in settings.items()))
+    RESULTS.mkdir(exist_ok=True)
+    measured = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "settings": settings, "figures": figures}
+    (RESULTS / f"{name}.json").write_text(json.dumps(measured, indent=1, default=str) + "\n")
+
+
+def say(words: str) -> None:
+    """Print a line at once, also into a pipe."""
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,62 @@
+"""Failures: how an attempt that ended badly is told, and how the policy judges it."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from django.db import InterfaceError, OperationalError, connection
+
+from jobs_app.context import TimedOut
+from jobs_app.core.attempt_context import AttemptContext, scrub
+from jobs_app.core.outcomes import Failure
+from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
+from jobs_app.policies import Discard, Verdict
+
+TRACEBACK_LENGTH = 20_000
+ERROR_LENGTH = 2_000
+TYPE_LENGTH = 200
+PASSING = (StorageFull, LedgerAway, BrokerAway)
+OUR_FRAMES = str(Path(__file__).with_name("execution.py"))
+LEDGER_ERRORS = (OperationalError, InterfaceError)
+
+
+def ledger_lost(error: BaseException) -> bool:
+    """Whether an attempt ended because the ledger went away under it, through no fault of its handler."""
+    if not isinstance(error, LEDGER_ERRORS):
+        return False
+    return "database is locked" in str(error) or not connection.is_usable()
+
+
+def as_cause(error: BaseException) -> BaseException:
+    """What the retry policy judges: our own errors are for good (a kind that is gone), but for what may pass."""
+    if isinstance(error, WeirError) and not isinstance(error, PASSING):
+        return Discard(str(error))
+    return error
+
+
+def describe(error: BaseException, context: AttemptContext) -> Failure:
+    words = str(error).strip()
+    if isinstance(error, MemoryError):
+        words = "it ran out of memory" + (f": {words}" if words else "")
+    elif isinstance(error, SystemExit):
+        words = f"it called sys.exit({error.code!r}); a handler returns or raises instead"
+    elif isinstance(error, TimedOut):
+        words = f"its time was up: it may take {context.timeout_seconds:g} s"
+    name = type(error).__name__[:TYPE_LENGTH]
+    told = isinstance(error, (Verdict, WeirError))
+    lines = "" if told else _handler_traceback(error)
+    return Failure(
+        scrub(words or name, context.secrets)[:ERROR_LENGTH], name, scrub(lines, context.secrets)[-TRACEBACK_LENGTH:]
+    )
+
+
+def _handler_traceback(error: BaseException) -> str:
+    """The traceback from the handler on: our own frames above it say nothing to its author."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == OUR_FRAMES:
+        frames = frames.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    except MemoryError:
+        return ""

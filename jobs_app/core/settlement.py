@@ -1,0 +1,77 @@
+"""Settlement: what a worker writes when a handler has ended, and how it goes on trying while the ledger is away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from django.db import connection
+
+from jobs_app.core import artifacts, claims, failures, force, liveness, outcomes, queries, rescue
+from jobs_app.core.attempt_context import AttemptContext
+from jobs_app.core.clock import database_now
+from jobs_app.core.encoding import Encoded
+from jobs_app.core.failures import LEDGER_ERRORS
+from jobs_app.core.held import Held
+from jobs_app.core.patience import watch
+from jobs_app.models import Job
+from jobs_app.policies import Backoff
+
+logger = logging.getLogger(__name__)
+
+RESULT_NAME = "result.json"
+INSIST_SECONDS = 300.0
+"""How long a settlement is tried while the ledger is away; after that the job is rescued when its lease has run out."""
+
+RETRY_SECONDS = 0.5
+
+
+def succeed(job: Job, held: Held, encoded: Encoded) -> bool:
+    now = database_now()
+    if not encoded.inline:
+        artifacts.save_output(job, job.attempt, RESULT_NAME, encoded.text, content_type="application/json", now=now)
+    # What the handler reported last is written before the job is final and readers stop looking.
+    liveness.flush(held)
+    return outcomes.succeed(job, encoded.value, len(encoded.text), now=now)
+
+
+def fail(job: Job, held: Held, error: BaseException, context: AttemptContext, policy: Backoff) -> bool:
+    liveness.flush(held)
+    told = failures.describe(error, context)
+    return outcomes.fail(job, told, failures.as_cause(error), policy, now=database_now())
+
+
+def rescue_lost(job: Job, *_: object) -> bool:
+    return rescue.lost_ledger(job, now=database_now())
+
+
+def stop(job: Job, held: Held, reason: str) -> None:
+    if held.cancelled_at is not None:
+        liveness.flush(held)
+        insist(job, lambda: outcomes.cancel(job, now=database_now(), reason="on request"))
+    elif held.stopped_at is not None and not held.lost:
+        liveness.flush(held)
+        insist(job, lambda: claims.give_back(job, now=database_now(), reason=force.STOPPED))
+    else:
+        logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
+
+
+def insist(job: Job, settle: Callable[[], bool]) -> bool:
+    """Settle; while the ledger is away, again and again: what was done must not be done once more for an outage."""
+    give_up_at = time.monotonic() + INSIST_SECONDS
+    while True:
+        try:
+            with watch.call():
+                return settle()
+        except LEDGER_ERRORS as error:
+            if time.monotonic() >= give_up_at or connection.in_atomic_block:
+                raise
+            logger.warning("Job %s waits for the ledger to settle: %s", job.id, error)
+            queries.abandon()
+        threading.Event().wait(RETRY_SECONDS)
+        with suppress(*LEDGER_ERRORS):
+            if outcomes.recorded(job):
+                return True  # it was committed, only the answer was lost

@@ -1,0 +1,94 @@
+"""Settling while the ledger is away: what a handler did is settled when it is back, and done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import OperationalError, connection
+
+from jobs_app.core import execution, rescue, settlement
+from jobs_app.models import Attempt
+from tests.support.ledger import HOLDER, fresh, happened, run, submitted
+
+pytestmark = pytest.mark.usefixtures("quiet", "nudged")
+
+
+class Outage:
+    """From the first statement that holds ``begins_at`` on, so many fail as on a lost connection."""
+
+    def __init__(self, begins_at: str, statements: int) -> None:
+        self.begins_at, self.left, self.begun = begins_at, statements, False
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        self.begun |= self.begins_at in sql
+        if not self.begun or not self.left:
+            return execute(sql, params, many, context)
+        self.left -= 1
+        raise OperationalError("database is locked")  # what an outage is on SQLite; both databases take it for one
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settlement, "RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+def outage() -> Iterator[Callable[..., Outage]]:
+    """Statements of this thread fail for a while. A wrapper stays on Django's connection when it reconnects."""
+    installed: list[Outage] = []
+
+    def begin(begins_at: str, statements: int) -> Outage:
+        found = Outage(begins_at, statements)
+        installed.append(found)
+        connection.execute_wrappers.append(found)
+        return found
+
+    yield begin
+    for each in installed:
+        connection.execute_wrappers.remove(each)
+
+
+def test_a_settlement_is_tried_until_the_ledger_is_back(outage: Callable[..., Outage]) -> None:
+    away = outage('"result_bytes" =', 5)
+    job = run("probe.number", {"value": 7})
+    assert away.left == 0, "it was away"
+    assert (job.state, job.result, job.attempt) == ("succeeded", 7, 1)
+    assert happened(job) == ["submitted", "claimed", "succeeded"]
+
+
+def test_a_failure_is_settled_so_too(outage: Callable[..., Outage]) -> None:
+    outage('"error_type" =', 3)
+    job = run("probe.fails")
+    assert (job.state, job.failures, job.kills) == ("failed", 1, 0)
+
+
+def test_an_atomic_job_under_which_the_ledger_went_away_runs_again_without_using_up_an_attempt(
+    outage: Callable[..., Outage],
+) -> None:
+    outage('"result_bytes" =', 1)
+    job = run("probe.atomic_writer", {"name": "once"})
+    assert not Group.objects.exists()
+    assert (job.state, job.failures, job.kills) == ("queued", 0, 1)
+    assert Attempt.objects.get().error == "the ledger went away while it ran"
+    assert execution.run([job.id], holder=HOLDER) == 1
+    assert fresh(job).state == "succeeded"
+    assert Group.objects.count() == 1
+
+
+def test_a_message_whose_claim_met_an_outage_is_left_to_be_sent_again(outage: Callable[..., Outage]) -> None:
+    job = submitted()
+    outage("holder", 1)
+    assert execution.run([job.id], holder=HOLDER) == 0
+    assert (fresh(job).state, fresh(job).attempt) == ("queued", 0)
+    assert execution.run([job.id], holder=HOLDER) == 1
+
+
+def test_leases_are_not_judged_just_after_an_outage(noon: datetime) -> None:
+    """Lease 5 s, heartbeat 0.5 s: while the ledger was away nobody could extend a lease."""
+    vigil, second = rescue.Vigil(), timedelta(seconds=1)
+    assert [vigil.may_judge(noon + n * second) for n in (0, 2, 4)] == [True, True, True]
+    assert [vigil.may_judge(noon + n * second) for n in (20, 20.5, 21, 23)] == [False, False, True, True]

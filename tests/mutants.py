@@ -1,0 +1,155 @@
+"""Does a test notice? ``make mutants`` takes one guard at a time out of a copy of the code and runs the tests that are
+to fail then. It prints which did, and ends with an error if a mutant lived.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROPERTY, RACES = "tests/property/test_lifecycle.py", "tests/race"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change that must not go unnoticed."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+CORE = "jobs_app/core"
+MUTANTS = (
+    Mutant(
+        "settle without the state", f"{CORE}/transitions.py",
+        "Job.objects.filter(id=job_id, state=source, attempt=attempt).update(",
+        "Job.objects.filter(id=job_id, attempt=attempt).update(",
+        ("tests/core/test_transitions.py", "tests/race/test_settlements.py", PROPERTY),
+    ),
+    Mutant(
+        "settle without the attempt", f"{CORE}/transitions.py",
+        "Job.objects.filter(id=job_id, state=source, attempt=attempt).update(",
+        "Job.objects.filter(id=job_id, state=source).update(",
+        ("tests/core/test_outcomes.py", PROPERTY),
+    ),
+    Mutant(
+        "claim without the state (SQLite)", f"{CORE}/sql/claim.sqlite.sql",
+        "AND state = 'queued'", "", ("tests/core/test_claims.py", PROPERTY),
+    ),
+    Mutant(
+        "heartbeat without the attempt (SQLite)", f"{CORE}/sql/heartbeat.sqlite.sql",
+        "json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(%(held)s)",
+        "json_extract(value, '$[0]'), attempt FROM json_each(%(held)s)",
+        ("tests/core/test_liveness.py", PROPERTY),
+    ),
+    Mutant(
+        "heartbeat without the state (SQLite)", f"{CORE}/sql/heartbeat.sqlite.sql",
+        "WHERE state = 'running' AND", "WHERE", ("tests/core/test_liveness.py",),
+    ),
+    Mutant(
+        "rescue of a lease that was extended meanwhile", f"{CORE}/rescue.py",
+        "if job is None or (lapsed and job.lease_until is not None and job.lease_until >= now):",
+        "if job is None:", ("tests/core/test_rescue.py", "tests/race/test_settlements.py"),
+    ),
+    Mutant(
+        "rescue without counting the kill", f"{CORE}/rescue.py",
+        "kills = job.kills + 1", "kills = job.kills", ("tests/core/test_rescue.py", PROPERTY),
+    ),
+    Mutant(
+        "an atomic kind keeps its effects when refused", f"{CORE}/execution.py",
+        "                raise _Refused\n", "                pass\n", ("tests/core/test_execution.py",),
+    ),
+    Mutant(
+        "progress without the attempt", f"{CORE}/liveness.py",
+        "Job.objects.filter(id=held.job_id, state=State.RUNNING, attempt=held.attempt).update(",
+        "Job.objects.filter(id=held.job_id).update(", ("tests/core/test_reports.py",),
+    ),
+    Mutant(
+        "a checkpoint of a worker that was given up", f"{CORE}/checkpoints.py",
+        "if queries.running(job.id, job.attempt) is None:", "if False:", ("tests/core/test_checkpoints.py",),
+    ),
+    Mutant(
+        "a unique key that is not looked at", f"{CORE}/uniqueness.py",
+        "        raise Taken(holder)\n", "        pass\n", ("tests/core/test_uniqueness.py",),
+    ),
+    Mutant(
+        "the window is not kept", f"{CORE}/dispatch.py",
+        "if room <= 0:", "if False:", ("tests/core/test_dispatch.py", PROPERTY),
+    ),
+    Mutant(
+        "lost messages are told by an empty queue alone", f"{CORE}/dispatch.py",
+        "published[depth:] if at", "(published if depth == 0 else []) if at", ("tests/core/test_dispatch.py",),
+    ),
+    Mutant(
+        "a settlement that meets an outage is given up", f"{CORE}/settlement.py",
+        "if time.monotonic() >= give_up_at or", "if True or", ("tests/core/test_settlement.py",),
+    ),
+    Mutant(
+        "a stopping worker keeps what it has not started", f"{CORE}/liveness.py",
+        "if sign.raised_at is not None and self.take_unstarted(held):", "if False:", ("tests/core/test_stopping.py",),
+    ),
+)  # fmt: skip
+
+
+def copy(to: Path) -> None:
+    """The files of this checkout, with its virtual environment beside them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, to / name)
+
+
+def noticed(mutant: Mutant, code: Path) -> list[str]:
+    """The test files that fail with this mutant in the code."""
+    file = code / mutant.file
+    whole = file.read_text()
+    if whole.count(mutant.old) != 1:
+        raise SystemExit(f"expected {mutant.old!r} once in {mutant.file}: the code has moved on, so must the mutant")
+    file.write_text(whole.replace(mutant.old, mutant.new))
+    try:
+        return [name for name in mutant.tests if not passes(name, code)]
+    finally:
+        file.write_text(whole)
+
+
+def passes(tests: str, code: Path) -> bool:
+    """Whether these tests pass."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", tests]
+    ended = subprocess.run(command, cwd=code, env={**os.environ}, capture_output=True, text=True, check=False)
+    if ended.returncode not in {0, 1}:
+        raise SystemExit(f"expected {tests} to run, and it ended with {ended.returncode}:\n{ended.stdout[-3000:]}")
+    return ended.returncode == 0
+
+
+def main() -> int:
+    """Every mutant in turn, or those whose names hold a given word."""
+    chosen = [each for each in MUTANTS if all(word in each.name for word in sys.argv[1:])]
+    lived = 0
+    with tempfile.TemporaryDirectory(prefix="weir-mutants-") as directory:
+        code = Path(directory)
+        copy(code)
+        for mutant in chosen:
+            found = noticed(mutant, code)
+            lived += len(found) < len(mutant.tests)
+            missed = sorted(set(mutant.tests) - set(found))
+            verdict = "noticed by " + ", ".join(found) if found else "LIVED"
+            print(f"{mutant.name}: {verdict}" + (f"; NOT by {', '.join(missed)}" if missed else ""), flush=True)
+    print(f"{len(chosen)} mutants, {lived} not noticed by all the tests named for them")
+    return bool(lived)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

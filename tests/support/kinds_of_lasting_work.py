@@ -1,0 +1,44 @@
+"""Kinds whose jobs are one of their like, go on where they stopped, or take long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from jobs_app.authoring import Backoff, JobContext, Unique, job
+from jobs_app.lifecycle import State
+
+HOUR = timedelta(hours=1)
+
+
+@job("probe.unique", unique=Unique(by=("customer",)))
+def export(customer: int, note: str = "") -> None:
+    """One at a time for each customer."""
+
+
+@job("probe.unique_each_hour", unique=Unique(states=frozenset(State), period=HOUR))
+def export_hourly(customer: int) -> None:
+    """One an hour for each customer, however it ended."""
+
+
+@job("probe.unique_for_all", unique=Unique(per_owner=False))
+def export_for_all() -> None:
+    """One at a time, whoever submits it."""
+
+
+@job("probe.counts_on", retry=Backoff(max_attempts=10, base=timedelta(0)))
+def counts_on(to: int, fails_at: list[int], *, context: JobContext) -> dict[str, int]:
+    """Count up to ``to``, keeping a checkpoint at each step; fail at some numbers when they are reached first."""
+    begin: int = context.checkpoint["done"] if context.checkpoint else 0
+    for done in range(begin + 1, to + 1):
+        context.save_checkpoint({"done": done})
+        if done in fails_at:
+            raise ValueError(f"failed at {done}")
+    return {"from": begin, "to": to}
+
+
+@job("probe.atomic_checkpoint", atomic=True, retry=Backoff(max_attempts=2))
+def atomic_checkpoint(*, context: JobContext) -> Any:
+    """Keep a checkpoint, then fail."""
+    context.save_checkpoint("never seen")
+    raise ValueError("on purpose")
