@@ -15,9 +15,9 @@ class JobsAppConfig(AppConfig):
     def ready(self) -> None:
         """Load kinds (a bad declaration stops the start), register checks, give the publisher its work."""
         from jobs_app import checks, conf, registry
-        from jobs_app.core import clock, dispatch, submission, transport
+        from jobs_app.core import dispatch, submission, transport
 
         checks.register()
         registry.bind(submission.submit)
         registry.load(("tasks.kinds", *conf.current().kind_modules))
-        transport.publisher.work = lambda queue: dispatch.refill(queue, now=clock.database_now())
+        transport.publisher.work = dispatch.refill_now

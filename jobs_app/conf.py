@@ -72,7 +72,7 @@ class Configuration(BaseModel):
         10, ge=1, le=600, description="A worker's call to the database that takes longer is cut off and tried again."
     )
     watchdog_seconds: float = Field(
-        45, ge=5, le=3600, description="A worker process whose loop stands still for longer is ended."
+        45, ge=20, le=3600, description="A worker process whose loop stands still for longer is ended."
     )
     max_kills: int = Field(3, ge=1, le=100, description="A job that ended its worker this often fails for good.")
 

@@ -17,6 +17,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from jobs_app import wire
 from jobs_app.core import transport
+from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ TICKS = frozenset(wire.UPKEEP) - {wire.SUBMIT}
 BACKLOG = 5
 """Messages on the system queue from which on ticks are left out."""
 
-PATIENCE_SECONDS = 3
+PATIENCE_SECONDS = 30.0
+STOP_SECONDS = 3
 """How long a stop waits for the loop to end by itself."""
 
 
@@ -43,6 +45,11 @@ class Scheduler(DatabaseScheduler):
     """Schedules from the database; those of the settings are written there at every start."""
 
     Entry = Row
+
+    def tick(self, *arguments: Any, **named: Any) -> Any:
+        """One turn of the loop; a database that does not answer is not waited for without bound."""
+        with watch.call(PATIENCE_SECONDS):
+            return super().tick(*arguments, **named)
 
     def apply_entry(self, entry: Row, producer: Any = None) -> None:
         """Send what is due. Ticks come every second: they are not logged, and a broker that is away is one line.
@@ -76,7 +83,7 @@ def stop_between_ticks(sender: Service, **_: Any) -> None:
 
     def stop(*_: object) -> None:
         sender.stop()
-        signal.alarm(PATIENCE_SECONDS)
+        signal.alarm(STOP_SECONDS)
 
     def give_up(*_: object) -> None:
         raise SystemExit

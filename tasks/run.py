@@ -14,6 +14,7 @@ from django.db import close_old_connections
 
 from jobs_app import registry, wire
 from jobs_app.core import execution
+from jobs_app.core.patience import watch
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ for kind in registry.all_kinds():
 @task_prerun.connect
 def drop_dead_connections(**_: object) -> None:
     """A connection that died since the last message is replaced, not used once more."""
-    close_old_connections()
+    with watch.call():
+        close_old_connections()
 
 
 @task_failure.connect

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 
 from jobs_app import wire
 from jobs_app.core import clock, dispatch, rescue, scheduling
@@ -24,12 +25,16 @@ PATIENCE_SECONDS = 30.0
 
 
 def bounded(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, with a bound on what it waits for the database."""
+    """The function, with a bound on what it waits for the database; an outage is noted."""
 
     @wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> R:
-        with watch.call(PATIENCE_SECONDS):
-            return function(*arguments, **named)
+        try:
+            with watch.call(PATIENCE_SECONDS):
+                return function(*arguments, **named)
+        except (OperationalError, InterfaceError):
+            vigil.note_outage()
+            raise
 
     return call
 

@@ -40,6 +40,12 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
     return sorted(jobs, key=lambda job: order[job.id])
 
 
+def held_by(holder: str, ids: Iterable[UUID]) -> list[Job]:
+    """The jobs among ``ids`` that this holder has claimed already."""
+    rows = Job.objects.select_related("owner").filter(id__in=list(ids)[:MESSAGE_LIMIT], state=State.RUNNING)
+    return list(rows.filter(holder=holder))
+
+
 def give_back(job: Job, *, now: datetime, reason: str) -> bool:
     """Queue a claimed job again that was never started; it uses up no attempt. Returns whether it was still ours.
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 
 from jobs_app import conf
 from jobs_app.core import queries, transitions, transport
+from jobs_app.core.clock import database_now
+from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, Queue, Resend
@@ -27,6 +29,8 @@ FORGOTTEN_AFTER = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(minutes=5)
 """The longest wait before a message that was sent again may be missed again."""
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+PATIENCE_SECONDS = 30.0
 BATCH = 500
 PUBLISHED_AT_ONCE = 50
 
@@ -34,6 +38,12 @@ PUBLISHED_AT_ONCE = 50
 def nudge(queue: str) -> None:
     """Ask this process's background publisher for a refill, without waiting for it."""
     transport.publisher.nudge(queue)
+
+
+def refill_now(queue: str) -> int:
+    """What the background publisher does: refill, and wait for a database that does not answer only so long."""
+    with watch.call(PATIENCE_SECONDS):
+        return refill(queue, now=database_now())
 
 
 def refill(queue: str, *, now: datetime) -> int:
@@ -80,8 +90,10 @@ def find_lost(queue: str, *, now: datetime) -> int:
 
     A broker's queue is first in, first out. So of the messages that were published and not claimed, the newest are the
     ones it still counts; an older one was lost, or is in the hands of a worker that does not get round to it. Which one
-    that is, is not quite certain while others wait (two processes may publish at once), so then the wait is doubled. It
-    is remembered how often a job was missed, and each time the wait is doubled: a duplicate harms nothing, but costs.
+    that is, is not quite certain while others wait (two processes may publish at once), so then the wait is doubled.
+    Lost too is what others overtook that were published well after it, however many the broker counts: some of those
+    may be duplicates, or not ours. It is remembered how often a job was missed, and each time the wait is doubled: a
+    duplicate harms nothing, but costs.
     """
     lag = conf.current().broker_count_lag
     waiting = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False)
@@ -93,7 +105,8 @@ def find_lost(queue: str, *, now: datetime) -> int:
     depth = transport.depth(queue)
     lag = 2 * lag if depth else lag
     missed = [job_id for job_id, at in published[depth:] if at and at <= now - lag]
-    missed += [job_id for job_id, at in published[:depth] if at and at <= now - FORGOTTEN_AFTER]
+    overtaken = _newest_that_runs(queue, lag)
+    missed += [job_id for job_id, at in published[:depth] if at and at <= max(overtaken, now - FORGOTTEN_AFTER)]
     return _send_again(missed[-BATCH:], now=now, lag=lag)
 
 
@@ -136,6 +149,13 @@ def _publish(chosen: list[Job], queue: str, at: datetime) -> None:
 def _take_back(ids: list[UUID], now: datetime) -> None:
     with writing():
         Job.objects.filter(id__in=ids, state=State.QUEUED, dispatched_at=now).update(dispatched_at=None)
+
+
+def _newest_that_runs(queue: str, lag: timedelta) -> datetime:
+    """Messages published before that time have been overtaken by one of a job that runs now."""
+    running = Job.objects.filter(queue=queue, state=State.RUNNING)
+    newest: datetime | None = running.aggregate(newest=Max("dispatched_at"))["newest"]
+    return newest - lag if newest and conf.current().broker_counts_exactly else BEGINNING
 
 
 def _send_again(missed: list[UUID], *, now: datetime, lag: timedelta) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ from jobs_app.registry import Kind
 
 logger = logging.getLogger(__name__)
 
+CLAIM_SECONDS = 10.0
+
 
 class _Refused(Exception):
     """The settlement of an atomic kind was refused, so its effects must not be kept."""
@@ -54,14 +57,7 @@ class _Refused(Exception):
 
 def run(ids: list[UUID], *, holder: str) -> int:
     """Run the jobs of one message that are still to be run; returns how many were. Never raises for a job's fault."""
-    try:
-        jobs = _claim(ids, holder)
-    except LEDGER_ERRORS as error:
-        logger.warning(
-            "The ledger is away, so a message of %s jobs is dropped; upkeep sends it again: %s", len(ids), error
-        )
-        connection.close()
-        return 0
+    jobs = _claim(ids, holder)
     held = {job.id: _hold(job) for job in jobs}
     try:
         for job in jobs:
@@ -80,12 +76,31 @@ def run(ids: list[UUID], *, holder: str) -> int:
 
 
 def _claim(ids: list[UUID], holder: str) -> list[Job]:
-    with watch.call():
-        if sign.raised_at is None:
-            return claims.claim(ids, holder=holder, now=database_now())
+    """Claim, trying again while the ledger is away; after a while the message is dropped, and sent again by upkeep."""
+    give_up_at, again = time.monotonic() + CLAIM_SECONDS, False
+    while True:
+        try:
+            with watch.call():
+                return _claim_once(ids, holder, again)
+        except LEDGER_ERRORS as error:
+            queries.abandon()
+            if time.monotonic() >= give_up_at:
+                logger.warning(
+                    "The ledger is away: a message of %s jobs is dropped, and sent again: %s", len(ids), error
+                )
+                return []
+        again = True
+        threading.Event().wait(settlement.RETRY_SECONDS)
+
+
+def _claim_once(ids: list[UUID], holder: str, again: bool) -> list[Job]:
+    if sign.raised_at is not None:
         # This worker is about to end: another one is to have them, at once.
         dispatch.put_back(ids)
         return []
+    # The answer to an earlier try may have been lost on its way, and not the claim.
+    mine = claims.held_by(holder, ids) if again else []
+    return mine + claims.claim(ids, holder=holder, now=database_now())
 
 
 def _give_back(job: Job) -> None:
@@ -136,12 +151,16 @@ def _run_one(job: Job, held: Held) -> None:
     try:
         kind = registry.get(job.kind)
         policy = kind.retry
-        with transaction.atomic() if kind.atomic else nullcontext():
+        with watch.call():
+            arguments = _bind(kind, job, context)
+        with _effects(kind):
             with _alarm(held):
-                value = _call(kind, job, context)
+                value = _call(kind, arguments)
             encoded = encoding.encode(value)
-            if kind.atomic and not settlement.succeed(job, held, encoded):
-                raise _Refused
+            if kind.atomic:
+                with watch.call():
+                    if not settlement.succeed(job, held, encoded):
+                        raise _Refused
         if not kind.atomic:
             settlement.insist(job, lambda: settlement.succeed(job, held, encoded))
     except _Refused:
@@ -151,7 +170,8 @@ def _run_one(job: Job, held: Held) -> None:
         _recover_connection(stop, held)
         settlement.stop(job, held, str(stop))
     except BaseException as error:  # MemoryError or SystemExit of a handler must not end the worker
-        settle = settlement.rescue_lost if failures.ledger_lost(error) else settlement.fail
+        with watch.call():
+            settle = settlement.rescue_lost if failures.ledger_lost(error) else settlement.fail
         _recover_connection(error, held)
         settlement.insist(job, partial(settle, job, held, error, context, policy))
         if isinstance(error, KeyboardInterrupt):
@@ -160,8 +180,8 @@ def _run_one(job: Job, held: Held) -> None:
         shutil.rmtree(workspace, ignore_errors=True)
 
 
-def _call(kind: Kind, job: Job, context: AttemptContext) -> Any:
-    """Bind the stored parameters and call the handler; a returned verdict counts as raised."""
+def _bind(kind: Kind, job: Job, context: AttemptContext) -> dict[str, Any]:
+    """The handler's arguments, from the stored parameters."""
     original = control.original_parameters(job)
     inputs = [each.artifact_id for each in job.inputs.all()]
     files = artifacts.resolve(inputs, None)
@@ -170,10 +190,34 @@ def _call(kind: Kind, job: Job, context: AttemptContext) -> Any:
     arguments = {name: getattr(model, name) for name in type(model).model_fields}
     if kind.takes_context:
         arguments[registry.CONTEXT] = context
+    return arguments
+
+
+def _call(kind: Kind, arguments: dict[str, Any]) -> Any:
+    """Call the handler; a returned verdict counts as raised."""
     value = kind.function(**arguments)
     if isinstance(value, Verdict):
         raise value
     return value
+
+
+@contextmanager
+def _effects(kind: Kind) -> Iterator[None]:
+    """For an atomic kind, one transaction around handler and settlement, whose end is not waited for without bound."""
+    if not kind.atomic:
+        yield
+        return
+    block = transaction.atomic()
+    with watch.call():
+        block.__enter__()
+    try:
+        yield
+    except BaseException:
+        with watch.call():
+            block.__exit__(*sys.exc_info())
+        raise
+    with watch.call():
+        block.__exit__(None, None, None)
 
 
 @contextmanager
@@ -203,5 +247,6 @@ def _alarm(held: Held) -> Iterator[None]:
 
 def _recover_connection(error: BaseException, held: Held) -> None:
     """A query that was cut short by a signal may leave the connection unusable: take a new one."""
-    if held.interrupted or isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
-        queries.abandon()
+    with watch.call():
+        if held.interrupted or isinstance(error, (TimedOut, MemoryError)) or not connection.is_usable():
+            queries.abandon()

@@ -92,7 +92,8 @@ class Heart:
         with self._changed:
             self._held.pop(held.job_id, None)
         try:
-            flush(held)
+            with watch.call():
+                flush(held)
         except Exception:
             logger.warning("The last reports of job %s were not written", held.job_id, exc_info=True)
 

@@ -46,17 +46,19 @@ class Vigil:
     """
 
     def __init__(self) -> None:
-        self._looked_at: datetime | None = None
-        self._began_at: datetime | None = None
+        self._outage = False
+        self._back_at: datetime | None = None
+
+    def note_outage(self) -> None:
+        """The ledger did not answer."""
+        self._outage = True
 
     def may_judge(self, now: datetime) -> bool:
-        """Note a look at the ledger; returns whether looks came regularly for long enough."""
-        last, self._looked_at = self._looked_at, now
-        configuration = conf.current()
-        if last is not None and now - last > timedelta(seconds=configuration.lease_seconds / 2):
-            self._began_at = now
-        grace = timedelta(seconds=2 * configuration.heartbeat_seconds)
-        return self._began_at is None or now - self._began_at >= grace
+        """Whether workers have had time for two heartbeats since the last outage."""
+        if self._outage:
+            self._outage, self._back_at = False, now
+        grace = timedelta(seconds=2 * conf.current().heartbeat_seconds)
+        return self._back_at is None or now - self._back_at >= grace
 
 
 def describe_exit(words: str) -> str:

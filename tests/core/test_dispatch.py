@@ -216,6 +216,22 @@ def test_of_messages_sent_at_once_the_ones_at_the_head_are_missed(now: datetime)
     assert [fresh(job).dispatched_at for job in jobs] == [None, now, now]
 
 
+@pytest.mark.skipif(not conf.current().broker_counts_exactly, reason="this broker keeps no order")
+def test_what_was_overtaken_is_missed_however_many_duplicates_the_broker_counts(now: datetime) -> None:
+    (lost,) = due(1, now)
+    dispatch.refill(LANE, now=now)
+    conveyor.purge(LANE)
+    late = now + 5 * LAG
+    first, second = due(2, now)
+    dispatch.refill(LANE, now=late)
+    for _ in range(5):
+        transport.publish("probe.nothing", [first.id], LANE)
+    assert dispatch.find_lost(LANE, now=late) == 0, "seven messages, and three that wait"
+    claimed(first, now=late)
+    assert dispatch.find_lost(LANE, now=late) == 1
+    assert [fresh(job).dispatched_at for job in (lost, second)] == [None, late]
+
+
 def test_a_message_that_is_missed_again_and_again_is_waited_for_ever_longer(now: datetime) -> None:
     (job,) = due(1, now)
     waits, sent_at = [], now

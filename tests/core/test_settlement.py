@@ -10,9 +10,10 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import OperationalError, connection
 
-from jobs_app.core import execution, rescue, settlement
+from jobs_app.core import clock, execution, rescue, settlement
 from jobs_app.models import Attempt
-from tests.support.ledger import HOLDER, fresh, happened, run, submitted
+from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, run, submitted
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.usefixtures("quiet", "nudged")
 
@@ -79,7 +80,25 @@ def test_an_atomic_job_under_which_the_ledger_went_away_runs_again_without_using
     assert Group.objects.count() == 1
 
 
-def test_a_message_whose_claim_met_an_outage_is_left_to_be_sent_again(outage: Callable[..., Outage]) -> None:
+def test_a_claim_is_tried_until_the_ledger_is_back(outage: Callable[..., Outage]) -> None:
+    job = submitted("probe.number", {"value": 7})
+    outage("holder", 3)
+    assert execution.run([job.id], holder=HOLDER) == 1
+    assert fresh(job).result == 7
+
+
+def test_a_claim_whose_answer_was_lost_is_found_again(outage: Callable[..., Outage]) -> None:
+    job = submitted("probe.number", {"value": 7})
+    claimed(job, holder=HOLDER)  # committed, and then the connection broke
+    outage("holder", 1)
+    assert execution.run([job.id], holder=HOLDER) == 1
+    assert (fresh(job).state, fresh(job).attempt) == ("succeeded", 1)
+
+
+def test_a_message_whose_claim_meets_a_long_outage_is_left_to_be_sent_again(
+    outage: Callable[..., Outage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "CLAIM_SECONDS", 0.0)
     job = submitted()
     outage("holder", 1)
     assert execution.run([job.id], holder=HOLDER) == 0
@@ -88,7 +107,23 @@ def test_a_message_whose_claim_met_an_outage_is_left_to_be_sent_again(outage: Ca
 
 
 def test_leases_are_not_judged_just_after_an_outage(noon: datetime) -> None:
-    """Lease 5 s, heartbeat 0.5 s: while the ledger was away nobody could extend a lease."""
+    """A heartbeat every 0.5 s: while the ledger was away nobody could extend a lease."""
     vigil, second = rescue.Vigil(), timedelta(seconds=1)
-    assert [vigil.may_judge(noon + n * second) for n in (0, 2, 4)] == [True, True, True]
-    assert [vigil.may_judge(noon + n * second) for n in (20, 20.5, 21, 23)] == [False, False, True, True]
+    assert [vigil.may_judge(noon + n * second) for n in (0, 2, 60)] == [True, True, True]
+    vigil.note_outage()
+    assert [vigil.may_judge(noon + n * second) for n in (70, 70.5, 71, 73)] == [False, False, True, True]
+
+
+def test_upkeep_notes_an_outage_that_it_meets(outage: Callable[..., Outage], monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import upkeep
+
+    job = claimed(submitted())
+    altered(job, lease_until=clock.database_now() - timedelta(seconds=60))
+    monkeypatch.setattr(upkeep, "vigil", rescue.Vigil())
+    outage("SELECT", 1)
+    with pytest.raises(OperationalError):
+        upkeep.rescue_lost()
+    assert upkeep.rescue_lost() == 0
+    assert fresh(job).state == "running"
+    eventually(upkeep.rescue_lost, what="the worker's time for a heartbeat to be over")
+    assert fresh(job).state == "queued"

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs_app.core import claims, control, dispatch, liveness, outcomes, rescue
+from jobs_app.core import claims, control, dispatch, liveness, outcomes, rescue, transport
 from jobs_app.errors import Conflict
 from jobs_app.lifecycle import FINAL, WAITING, State, legal
 from jobs_app.models import Attempt, Event, Job
@@ -166,7 +166,9 @@ class Life(RuleBasedStateMachine):
     def refill(self) -> None:
         queued = [job for job in self.jobs.values() if job.state is State.QUEUED]
         out = sum(job.dispatched for job in queued)
-        assert dispatch.refill(LANE, now=self.now) == min(max(WINDOW - out, 0), len(queued) - out)
+        room = WINDOW - max(out, transport.depth(LANE))
+        assert dispatch.refill(LANE, now=self.now) == min(max(room, 0), len(queued) - out)
+        assert transport.depth(LANE) <= WINDOW
         marked = set(Job.objects.filter(dispatched_at__isnull=False).values_list("id", flat=True))
         for job_id, job in self.jobs.items():
             assert job_id in marked or not (job.dispatched and job.state is State.QUEUED)

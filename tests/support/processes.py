@@ -22,7 +22,7 @@ COMMANDS = {
     "worker": [*CELERY, "worker", "-Q", "default", "-c", "2", "-n", "worker@test", *QUIET],
     "upkeep": [*CELERY, "worker", "-Q", "system", "-c", "1", "-n", "upkeep@test", *QUIET],
     # The schedule of the settings, in memory: each test empties the tables that the database scheduler lives in.
-    "beat": [*CELERY, "beat", "--pidfile=", "-S", "celery.beat:Scheduler"],
+    "beat": [*CELERY, "beat", "--pidfile=", "-S", "tests.support.beats:Scheduler"],
 }
 PATIENCE = 60.0
 T = TypeVar("T")

@@ -1,0 +1,34 @@
+"""A seed stands for one plan, and every fault is somewhere in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos import plan
+from tests.chaos.faults import DEEDS
+
+GIVEN = {"seconds": 60.0, "jobs": 500, "database": "sqlite", "broker": "valkey", "lease": 5.0}
+
+
+def test_the_same_seed_gives_the_same_plan() -> None:
+    assert plan.make(7, **GIVEN) == plan.make(7, **GIVEN)
+    assert plan.make(7, **GIVEN).faults != plan.make(8, **GIVEN).faults
+    assert plan.make(7, **GIVEN).orders != plan.make(8, **GIVEN).orders
+
+
+def test_a_plan_is_bounded_and_in_order() -> None:
+    made = plan.make(7, **GIVEN)
+    times = [fault.at for fault in made.faults]
+    assert times == sorted(times)
+    assert plan.CALM <= times[0] <= times[-1] < 60
+    assert len({order.key for order in made.orders}) == len(made.orders) == 500
+    assert {order.kind for order in made.orders} == set(plan.KINDS)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("broker", ["valkey", "rabbitmq", "sqs"])
+def test_a_minute_meets_every_fault_of_its_combination(database: str, broker: str) -> None:
+    made = plan.make(7, **{**GIVEN, "database": database, "broker": broker})
+    wanted = set(plan.FAULTS) | set(plan.FAULTS_OF[database]) | set(plan.FAULTS_OF[broker])
+    assert {fault.name for fault in made.faults} == wanted
+    assert wanted <= set(DEEDS)
