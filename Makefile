@@ -7,7 +7,8 @@ CHECK := env SECRET_KEY=only-for-checks-gK3vQx8ZtB5mWn2YhR7cLp4DsFj9AeUuXw6Ke \
 	BROKER_URL=redis://:only-for-checks@127.0.0.1/0 DATA_DIR=var/checks ALLOWED_HOSTS=localhost
 COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(UPGRADE)
-BROKER_TESTS := tests/brokers tests/crash tests/core/test_dispatch.py tests/core/test_transport.py
+BROKER_TESTS := tests/brokers tests/crash tests/core/test_dispatch.py tests/core/test_transport.py \
+	tests/measures/test_long_jobs.py tests/chaos/test_chaos.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -23,7 +24,7 @@ demo: setup demo-data ## Start everything, run real jobs on real data, check the
 up: setup ## Keep the whole platform running on this machine until Ctrl-C
 	@exec $(VENV_PYTHON) -m jobs_app.platform up --follow-parent
 
-test: lint types contracts checks test-sqlite test-postgresql ## Check everything: lint, types, imports, tests on both databases
+test: lint types contracts checks test-sqlite test-postgresql test-brokers ## Check everything, on both databases and all brokers
 
 setup: python ## Build .venv with what Weir runs on
 	@exec $(PYTHON) requirements/install.py runtime

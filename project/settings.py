@@ -52,9 +52,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "jobs_app.api.fallback.middleware",
-    "jobs_app.web.patience.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "jobs_app.web.patience.middleware",
     "jobs_app.web.security.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -17,6 +17,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     """Bound each statement of a request: a half-open connection is cut, and the request answers 503."""
 
     def respond(request: HttpRequest) -> HttpResponse:
+        with watch.call(STATEMENT_SECONDS):
+            # Django asks a kept connection whether it is well; it would do so later, out of reach of the wrapper.
+            connection.close_if_health_check_failed()
         with connection.execute_wrapper(_bounded):
             return get_response(request)
 

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from jobs_app import wire
 from jobs_app.addresses import Address
@@ -127,7 +129,9 @@ def _transport_options(address: Address) -> dict[str, Any]:
         case "sentinel":
             account = {"username": said.get("sentinel_username"), "password": said.get("sentinel_password")}
             times = {name: REDIS[name] for name in ("socket_connect_timeout", "socket_timeout", "socket_keepalive")}
-            return {**REDIS, "master_name": said["master_name"], "sentinel_kwargs": {**account, **times}}
+            # One that is down is not asked again and again: there are others.
+            once = {"retry": Retry(NoBackoff(), 0)}
+            return {**REDIS, "master_name": said["master_name"], "sentinel_kwargs": {**account, **times, **once}}
         case _:
             return REDIS
 

@@ -18,14 +18,14 @@ from jobs_app.models import Job
 from tests.support import broker, conveyor
 from tests.support.processes import Workers, eventually, finished
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.servers import Server
+from tests.support.servers import Broker
 
 OUTAGE_SECONDS = 120.0
 """How long a job may take after the broker failed: the worst is a worker that asks a frozen one."""
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server() -> Iterator[Broker]:
     """The broker of this run; what a test did to it is undone."""
     running = broker.running
     assert running is not None
@@ -61,7 +61,7 @@ def test_jobs_run(idle: Workers) -> None:
         ran(job)
 
 
-def test_messages_that_were_lost_are_sent_again(idle: Workers, server: Server) -> None:
+def test_messages_that_were_lost_are_sent_again(idle: Workers, server: Broker) -> None:
     idle.processes["worker"].terminate()
     idle.processes["worker"].wait(30)
     jobs = [submitted(str(number)) for number in range(5)]
@@ -73,14 +73,14 @@ def test_messages_that_were_lost_are_sent_again(idle: Workers, server: Server) -
         ran(job)
 
 
-def test_a_queue_that_was_deleted_under_its_worker_is_made_again(idle: Workers, server: Server) -> None:
+def test_a_queue_that_was_deleted_under_its_worker_is_made_again(idle: Workers, server: Broker) -> None:
     before = {name: process.pid for name, process in idle.processes.items()}
     server.delete_queues()
     ran(submitted("after"))
     assert {name: process.pid for name, process in idle.processes.items() if process.poll() is None} == before
 
 
-def test_workers_and_jobs_survive_a_broker_that_comes_back_empty(idle: Workers, server: Server) -> None:
+def test_workers_and_jobs_survive_a_broker_that_comes_back_empty(idle: Workers, server: Broker) -> None:
     before = {name: process.pid for name, process in idle.processes.items()}
     server.lose()
     job = submitted("while it is down")
@@ -92,7 +92,7 @@ def test_workers_and_jobs_survive_a_broker_that_comes_back_empty(idle: Workers, 
     assert {name: process.pid for name, process in idle.processes.items() if process.poll() is None} == before
 
 
-def test_a_frozen_broker_costs_bounded_time_and_nothing_else(idle: Workers, server: Server) -> None:
+def test_a_frozen_broker_costs_bounded_time_and_nothing_else(idle: Workers, server: Broker) -> None:
     before = {name: process.pid for name, process in idle.processes.items()}
     transport.publish("system.echo", [uuid4()], "default")  # its connection is warm
     server.freeze()
@@ -110,7 +110,7 @@ def test_a_frozen_broker_costs_bounded_time_and_nothing_else(idle: Workers, serv
     assert {name: process.pid for name, process in idle.processes.items() if process.poll() is None} == before
 
 
-def test_a_broker_that_is_down_is_noticed_at_once(server: Server) -> None:
+def test_a_broker_that_is_down_is_noticed_at_once(server: Broker) -> None:
     server.kill()
     began = time.monotonic()
     with pytest.raises(BrokerAway):
@@ -150,7 +150,7 @@ def test_an_idle_worker_stops_within_seconds(idle: Workers) -> None:
     ran(submitted("after"))
 
 
-def test_every_queue_is_a_quorum_queue_and_no_queue_is_for_waiting(idle: Workers, server: Server) -> None:
+def test_every_queue_is_a_quorum_queue_and_no_queue_is_for_waiting(idle: Workers, server: Broker) -> None:
     if not isinstance(server, RabbitMQ):
         pytest.skip("quorum queues are RabbitMQ's")
     listed = server.control("list_queues", "name", "type")

@@ -23,7 +23,7 @@ from tests.chaos.databases import Ledger, PostgreSQL, SQLite
 from tests.chaos.machine import Machine, Member, alive, strike
 from tests.chaos.plan import Fault
 from tests.support.broker import Valkey
-from tests.support.servers import Server
+from tests.support.servers import Broker
 
 JUNK = 300
 """Messages for jobs that do not exist, put on the broker to fill it."""
@@ -66,7 +66,7 @@ class Killer:
     """Carries out the plan's faults at their times."""
 
     def __init__(
-        self, faults: tuple[Fault, ...], *, machine: Machine, broker: Server, ledger: Ledger, window: int,
+        self, faults: tuple[Fault, ...], *, machine: Machine, broker: Broker, ledger: Ledger, window: int,
         accepted: Callable[[], list[UUID]],
     ) -> None:  # fmt: skip
         self.journal: list[Entry] = []
@@ -260,7 +260,7 @@ class Killer:
                     "chaos.quick", args=[[str(each)]], queue=queue, producer=producer, ignore_result=True
                 )
 
-    def _broker_there(self) -> Server:
+    def _broker_there(self) -> Broker:
         if self._broker_away:
             raise NotNow
         return self._broker

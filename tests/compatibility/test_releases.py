@@ -44,13 +44,13 @@ NEXT_RELEASE = (
     "CREATE TABLE jobs_app_next (id integer PRIMARY KEY, job_id varchar(36) NULL)",
 )
 RUN_JOBS = """
-import json, threading
+import json, threading, uuid
 import django; django.setup()
 from jobs_app.core import submission
 from jobs_app.models import Job
 kinds = {"system.echo": {"text": "a"}, "probe.fails": {}, "probe.flaky": {"succeeds_at": 3},
-         "probe.plain_writer": {"name": "p"}, "probe.atomic_writer": {"name": "q"}, "probe.slow": {"seconds": 1},
-         "probe.killed": {}}
+         "probe.plain_writer": {"name": uuid.uuid4().hex}, "probe.atomic_writer": {"name": uuid.uuid4().hex},
+         "probe.slow": {"seconds": 1}, "probe.killed": {}}
 ids = [submission.submit(kind, parameters).id for kind, parameters in kinds.items()]
 waiting = threading.Event()
 for _ in range(900):

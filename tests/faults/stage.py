@@ -24,7 +24,7 @@ from jobs_app.models.guard import writing
 from tests.support.ledger import submitted
 from tests.support.processes import eventually, finished
 from tests.support.relays import Relay
-from tests.support.servers import Server, launch
+from tests.support.servers import Broker, launch
 from tests.surfaces.api.support import Servers, processes_below, token_of
 
 CELERY = [sys.executable, "-m", "celery", "-A", "project"]
@@ -48,7 +48,7 @@ class Stage:
 
     used: Stage | None = None
 
-    def __init__(self, directory: Path, broker: Server, given: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, broker: Broker, given: Mapping[str, str]) -> None:
         self.directory = directory
         self.broker = broker
         broker.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -84,6 +85,24 @@ def test_f11_what_a_frozen_rabbitmq_took_and_a_killed_one_forgot_is_sent_again(
         rabbit.start()
         all_run_once(jobs)
         assert beat.process.poll() is None
+    assert stage.pids() == before
+
+
+def test_f11_a_queue_that_came_back_as_a_name_only_is_made_anew(
+    stage: Stage, rabbit: RabbitMQ, api: httpx.Client
+) -> None:
+    """What RabbitMQ makes of a quorum queue that was declared moments before a power cut."""
+    finished(submit(api))
+    before = stage.pids()
+    rabbit.kill()
+    logs = [each for each in (rabbit.directory / "data").glob("*/quorum/*/*") if each.is_dir()]
+    assert len(logs) >= 2, "of the queues default and system"
+    for each in logs:
+        shutil.rmtree(each)
+    rabbit.start()
+    all_run_once([submit(api), submit(api)])
+    stage.serves()
+    assert "RabbitMQ cannot serve its queue default" in stage.said("worker")
     assert stage.pids() == before
 
 

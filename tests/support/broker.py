@@ -11,12 +11,12 @@ import redis
 
 from jobs_app.platform import valkey
 from jobs_app.platform.ports import HOST
-from tests.support.servers import Server
+from tests.support.servers import Broker
 
 NAMES = ("valkey", "rabbitmq", "sqs")
 
 
-class Valkey(Server):
+class Valkey(Broker):
     """A Valkey that writes every message to its disk within a second, as ``make up`` runs it."""
 
     def __init__(self, directory: Path) -> None:
@@ -54,7 +54,7 @@ class Valkey(Server):
         return valkey.answers(self.port, self.password)
 
 
-def make(name: str, directory: Path) -> Server:
+def make(name: str, directory: Path) -> Broker:
     """A broker of that name, not started yet. Raises SystemExit with a sentence where it is not installed."""
     if name == "rabbitmq":
         from tests.support.rabbitmq import RabbitMQ
@@ -82,5 +82,5 @@ def start(directory: Path) -> str:
     return running.url
 
 
-running: Server | None = None
+running: Broker | None = None
 """The broker of this run, once it is started."""

@@ -68,9 +68,6 @@ class PgBouncer(Server):
             return False
         return True
 
-    def flush(self) -> None:
-        """It holds nothing that could be lost."""
-
     def server_connections(self) -> int:
         """How many connections to the server it has, by its own count."""
         with psycopg.connect(

@@ -15,13 +15,13 @@ from jobs_app.platform import ports
 from jobs_app.platform.ports import HOST
 from jobs_app.platform.waiting import until
 from tests.support.missing import missing
-from tests.support.servers import Server, launch
+from tests.support.servers import Broker, launch
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Where Debian keeps the scripts themselves; those on PATH change to a user of their own."""
 
 
-class RabbitMQ(Server):
+class RabbitMQ(Broker):
     """A RabbitMQ in the foreground, with quorum queues on its disk. It takes some 10 s to start."""
 
     start_seconds = 90.0

@@ -22,7 +22,7 @@ STOP_SECONDS = 20
 
 
 class Server(ABC):
-    """One server on a loopback port that stays its own through restarts. Every broker of the tests is one of these."""
+    """One server on a loopback port that stays its own through restarts."""
 
     url: str
     """What BROKER_URL is to be."""
@@ -89,24 +89,6 @@ class Server(ABC):
         self.stop()
         self._reservation.close()
 
-    def lose(self) -> None:
-        """End it as a power cut does, and its disk with it: it starts empty."""
-        self.kill()
-        for each in self.kept():
-            shutil.rmtree(each, ignore_errors=True)
-
-    @abstractmethod
-    def kept(self) -> Sequence[Path]:
-        """The directories of what outlives a restart."""
-
-    @abstractmethod
-    def delete_queues(self) -> None:
-        """Lose every queue, with what is in it. The server must be up."""
-
-    @abstractmethod
-    def flush(self) -> None:
-        """Lose every message. The server must be up."""
-
     @abstractmethod
     def command(self) -> Sequence[str]:
         """What starts the server in the foreground."""
@@ -128,6 +110,28 @@ class Server(ABC):
 
     def __str__(self) -> str:
         return f"{type(self).__name__} on port {self.port}"
+
+
+class Broker(Server):
+    """A server that holds queues of messages. Every broker of the tests is one of these."""
+
+    def lose(self) -> None:
+        """End it as a power cut does, and its disk with it: it starts empty."""
+        self.kill()
+        for each in self.kept():
+            shutil.rmtree(each, ignore_errors=True)
+
+    @abstractmethod
+    def kept(self) -> Sequence[Path]:
+        """The directories of what outlives a restart."""
+
+    @abstractmethod
+    def delete_queues(self) -> None:
+        """Lose every queue, with what is in it. The server must be up."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Lose every message. The server must be up."""
 
 
 def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

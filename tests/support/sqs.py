@@ -11,13 +11,13 @@ from typing import Any
 
 from jobs_app.platform.ports import HOST
 from tests.support.missing import missing
-from tests.support.servers import Server
+from tests.support.servers import Broker
 
 REGION = "us-east-1"
 PREFIX = "weir-test-"
 
 
-class SQS(Server):
+class SQS(Broker):
     """A moto server. It checks no credentials."""
 
     start_seconds = 30.0
