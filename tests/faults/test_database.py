@@ -168,7 +168,6 @@ def test_f08_the_web_server_recovers_from_half_open_connections_to_the_database(
     eventually(answered, 60, what="the API to accept a job")
 
 
-@pytest.mark.xfail(strict=False, reason="beat does not watch how long a call to the database takes")
 def test_f08_beat_recovers_from_a_half_open_connection_to_the_database(
     postgresql: None, stage: Stage, tmp_path: Path
 ) -> None:
