@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 STILL_LOOK_SECONDS = 2.0
-STILL_LEASES = 3
+STILL_LEASES, STILL_SECONDS = 3, 25.0
+"""How long a child may stand still: three leases, and never less than it may wait for a lock of SQLite."""
+
 PULSE_SECONDS = 3.0
 NEVER = "inf"
 
@@ -43,8 +45,8 @@ class ChildWatch(bootsteps.StartStopStep):
 
 
 def end_still_children(pool: Any) -> None:
-    """Kill the children that hold jobs and gave no sign for three leases: their jobs have long been taken over."""
-    limit = STILL_LEASES * conf.current().lease_seconds
+    """Kill the children that hold jobs and gave no sign for so long that their jobs have been taken over."""
+    limit = max(STILL_LEASES * conf.current().lease_seconds, STILL_SECONDS)
     for process in list(pool._pool._pool):
         if stamps.age(process.pid) > limit:
             logger.error("Ending worker child %s: it holds jobs and has not stirred for %g s", process.pid, limit)

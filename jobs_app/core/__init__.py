@@ -1,14 +1,17 @@
 """The domain of Weir. Who does what, in the order in which a job meets them:
 
 1. ``submission`` is the only way in. It validates parameters against the kind, passes the gate of ``admission``, and
-   inserts the row in the caller's transaction. After the commit it nudges this process's background publisher.
+   inserts the row in the caller's transaction; ``uniqueness`` lets only one of its like in. After the commit it nudges
+   this process's background publisher.
 2. ``dispatch`` keeps at most a window of each queue's jobs on the broker: it picks due jobs in order, marks them, and
    publishes their ids. It runs after a submission, after a settlement, and from upkeep. It also notices lost messages.
 3. ``execution`` is what a worker does with a message: ``claims`` takes the jobs still claimable in one statement and
-   writes their attempts; the handler is called with an ``attempt_context``; ``encoding`` makes JSON of its result;
-   ``outcomes`` settles by one guarded write, deciding by ``policies`` whether to try again.
-4. ``liveness`` is a thread beside the handler: it extends leases, learns of cancels, writes progress and log lines, and
-   ends by force what listens to nothing.
+   writes their attempts; the handler is called with an ``attempt_context``, which keeps ``checkpoints`` for the next
+   attempt; ``encoding`` makes JSON of its result; ``settlement`` writes the end, as long as it takes the ledger to be
+   there: ``outcomes`` by one guarded write, deciding by ``policies`` whether to try again; ``failures`` tells why.
+4. ``liveness`` is a thread beside the handler: it extends the leases of what is ``held``, learns of cancels, writes
+   progress and log lines; ``force`` ends what listens to nothing. ``stopping`` tells it that the worker is to end,
+   ``stamps`` tell the worker's parent that it still gets a turn, ``patience`` cuts off a database that does not answer.
 5. ``rescue`` finds jobs whose worker is gone; ``control`` is what people do to jobs; ``scheduling`` is what beat does.
 6. ``artifacts`` keeps files, ``tokens`` opens the API, ``sealing`` encrypts secrets.
 7. Under all of them ``transitions`` is the only writer of state: every move is guarded by (id, state, attempt), acts on

@@ -30,6 +30,7 @@ RETRY_SECONDS = 0.5
 
 
 def succeed(job: Job, held: Held, encoded: Encoded) -> bool:
+    """Settle as succeeded; a large result becomes a file first. Returns whether the job was still this attempt's."""
     now = database_now()
     if not encoded.inline:
         artifacts.save_output(job, job.attempt, RESULT_NAME, encoded.text, content_type="application/json", now=now)
@@ -39,24 +40,30 @@ def succeed(job: Job, held: Held, encoded: Encoded) -> bool:
 
 
 def fail(job: Job, held: Held, error: BaseException, context: AttemptContext, policy: Backoff) -> bool:
+    """Settle as the policy decides for what the handler raised."""
     liveness.flush(held)
     told = failures.describe(error, context)
     return outcomes.fail(job, told, failures.as_cause(error), policy, now=database_now())
 
 
 def rescue_lost(job: Job, *_: object) -> bool:
+    """Queue a job again under which the ledger went away."""
     return rescue.lost_ledger(job, now=database_now())
 
 
 def stop(job: Job, held: Held, reason: str) -> None:
+    """Settle a handler that was made to stop: cancelled, or given back since its worker is to end."""
     if held.cancelled_at is not None:
-        liveness.flush(held)
-        insist(job, lambda: outcomes.cancel(job, now=database_now(), reason="on request"))
+        insist(job, lambda: _flushed(held) and outcomes.cancel(job, now=database_now(), reason="on request"))
     elif held.stopped_at is not None and not held.lost:
-        liveness.flush(held)
-        insist(job, lambda: claims.give_back(job, now=database_now(), reason=force.STOPPED))
+        insist(job, lambda: _flushed(held) and claims.give_back(job, now=database_now(), reason=force.STOPPED))
     else:
         logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
+
+
+def _flushed(held: Held) -> bool:
+    liveness.flush(held)
+    return True
 
 
 def insist(job: Job, settle: Callable[[], bool]) -> bool:
@@ -72,6 +79,6 @@ def insist(job: Job, settle: Callable[[], bool]) -> bool:
             logger.warning("Job %s waits for the ledger to settle: %s", job.id, error)
             queries.abandon()
         threading.Event().wait(RETRY_SECONDS)
-        with suppress(*LEDGER_ERRORS):
+        with suppress(*LEDGER_ERRORS), watch.call():
             if outcomes.recorded(job):
                 return True  # it was committed, only the answer was lost
