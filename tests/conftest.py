@@ -21,9 +21,18 @@ from jobs_app.core import clock, transport
 from tests.support.processes import Workers
 
 
+WITH_PROCESSES = ("workers", "pooled", "stage")
+"""Fixtures that start workers, upkeep and beat on the ledger of the tests; each ends those of the ones before it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with real workers come last: upkeep and beat, once started, would act on other tests' jobs too."""
-    items.sort(key=lambda item: "workers" in getattr(item, "fixturenames", ()))
+
+    def rank(item: pytest.Item) -> int:
+        names = getattr(item, "fixturenames", ())
+        return max((place for place, name in enumerate(WITH_PROCESSES, 1) if name in names), default=0)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session", autouse=True)
