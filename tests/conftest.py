@@ -20,7 +20,6 @@ from jobs_app import conf
 from jobs_app.core import clock, transport
 from tests.support.processes import Workers
 
-
 WITH_PROCESSES = ("workers", "pooled", "stage")
 """Fixtures that start workers, upkeep and beat on the ledger of the tests; each ends those of the ones before it."""
 

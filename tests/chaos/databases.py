@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import signal
 import sqlite3
-import subprocess
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
 
-from jobs_app.platform import ports
-from jobs_app.platform.ports import HOST
-from jobs_app.platform.waiting import until
-from tests.support import postgres
-from tests.support.servers import launch
+from tests.chaos.postgres_server import PostgresServer
 
-START_SECONDS = 60
-STOP_SECONDS = 20
 LOOK_SECONDS = 0.3
 """How long a look whether somebody may write waits for the lock."""
 
@@ -31,6 +19,8 @@ class Ledger(ABC):
     """A database that the run may trouble."""
 
     url: str
+    locked = False
+    """Whether the run itself keeps every writer out."""
 
     @abstractmethod
     def start(self) -> None:
@@ -84,6 +74,11 @@ class SQLite(Ledger):
         self._holding = connection
         return True
 
+    @property
+    def locked(self) -> bool:
+        """Whether it is locked by us."""
+        return self._holding is not None
+
     def unlock(self) -> None:
         """Let writers in again."""
         if self._holding is not None:
@@ -95,98 +90,11 @@ class SQLite(Ledger):
         return sqlite3.connect(self.path, timeout=timeout, isolation_level=None)
 
 
-class _Postgres:
-    """The server process, under whichever account can run it."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir()
-        self._log = directory / "log"
-        self._reservation = ports.Reservation(0)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._programs = postgres.binaries()
-        ways = [way for way in postgres.accounts() if self._run([*way.prefix, str(self._programs / "initdb"), "-V"])]
-        if not ways:
-            raise SystemExit("expected to run PostgreSQL as an unprivileged user, and no way works")
-        self._account = ways[0]
-        self._home = directory
-        if self._account.owner is not None:
-            self._home = Path(tempfile.mkdtemp(prefix="weir-chaos-postgres-"))
-            os.chown(self._home, self._account.owner, self._account.owner)
-
-    def prepare(self) -> None:
-        """Make the cluster and its database ``weir``."""
-        words = [
-            "-D",
-            str(self._home / "data"),
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "-N",
-            "--encoding=UTF8",
-            "--no-locale",
-        ]
-        if not self._run([*self._account.prefix, str(self._programs / "initdb"), *words]):
-            raise SystemExit("expected initdb to make a database, it failed")
-        self.start()
-        with psycopg.connect(f"{self.address}/postgres", autocommit=True) as connection:
-            connection.execute("CREATE DATABASE weir")
-
-    @property
-    def address(self) -> str:
-        """The URL without a database."""
-        return f"postgres://postgres@{HOST}:{self._reservation.port}"
-
-    def start(self) -> None:
-        """Start it if it is down, and wait until it answers."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        programs = [str(self._programs / "postgres"), "-D", str(self._home / "data"), "-k", ""]
-        address = ["-h", HOST, "-p", str(self._reservation.port)]
-        self._process = launch([*self._account.prefix, *programs, *address, *postgres.OPTIONS], self._log, {})
-        if not until(self._answers, START_SECONDS):
-            raise SystemExit(f"expected PostgreSQL to answer; its log:\n{self._log.read_text()[-4000:]}")
-
-    def close(self) -> None:
-        """A fast stop, and the end of its data."""
-        self._end(signal.SIGINT)
-        self._reservation.close()
-        shutil.rmtree(self._home / "data", ignore_errors=True)
-        if self._account.owner is not None:
-            shutil.rmtree(self._home, ignore_errors=True)
-
-    def halt(self) -> None:
-        """An immediate stop, as a crash: it recovers from its log when it starts."""
-        self._end(signal.SIGQUIT)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.send_signal(number)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            psycopg.connect(f"{self.address}/postgres", connect_timeout=2).close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def _run(self, command: Sequence[str]) -> bool:
-        ended = subprocess.run(command, capture_output=True, check=False, cwd="/")
-        with self._log.open("ab") as log:
-            log.write(ended.stdout + ended.stderr)
-        return ended.returncode == 0
-
-
 class PostgreSQL(Ledger):
     """A server of the run's own."""
 
     def __init__(self, directory: Path) -> None:
-        self.server = _Postgres(directory)
+        self.server = PostgresServer(directory)
         self.url = f"{self.server.address}/weir"
 
     def start(self) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs_app.platform import procfile
@@ -39,7 +39,6 @@ class Member:
     starts: int = 0
     died_at: float = 0.0
     left: bool = False
-    frozen: set[int] = field(default_factory=set)
 
     @property
     def pid(self) -> int:
