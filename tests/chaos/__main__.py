@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos import run
+from tests.chaos.options import Options
 from tests.chaos.plan import ROOT
 
 DATABASES = ("sqlite", "postgresql")
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _one(options: argparse.Namespace, seed: int) -> int:
     ended = run.run(
-        run.Options(
+        Options(
             seed=seed,
             seconds=options.seconds,
             jobs=options.jobs,

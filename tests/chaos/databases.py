@@ -19,8 +19,11 @@ class Ledger(ABC):
     """A database that the run may trouble."""
 
     url: str
-    locked = False
-    """Whether the run itself keeps every writer out."""
+
+    @property
+    def locked(self) -> bool:
+        """Whether the run itself keeps every writer out now."""
+        return False
 
     @abstractmethod
     def start(self) -> None:
@@ -43,6 +46,11 @@ class SQLite(Ledger):
         self.path = directory / "weir.sqlite3"
         self.url = f"sqlite:///{self.path}"
         self._holding: sqlite3.Connection | None = None
+
+    @property
+    def locked(self) -> bool:
+        """Whether the lock is ours."""
+        return self._holding is not None
 
     def start(self) -> None:
         """Nothing: the file is made by the first who opens it."""
@@ -73,11 +81,6 @@ class SQLite(Ledger):
             return False
         self._holding = connection
         return True
-
-    @property
-    def locked(self) -> bool:
-        """Whether it is locked by us."""
-        return self._holding is not None
 
     def unlock(self) -> None:
         """Let writers in again."""

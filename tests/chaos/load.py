@@ -29,7 +29,7 @@ REPLAYED = 20
 
 
 @dataclass
-class Ledger:
+class Known:
     """What the clients know, each for sure: an id is here only when it was answered."""
 
     accepted: dict[str, UUID] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Load:
     """Threads that submit and cancel on time."""
 
     def __init__(self, orders: tuple[Order, ...], *, url: str, token: str, owner: User) -> None:
-        self.known = Ledger()
+        self.known = Known()
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         for order in orders:
             self._orders.put(order)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos import plan
-from tests.chaos.faults import DEEDS
+from tests.chaos.broker_faults import BrokerFaults
+from tests.chaos.database_faults import DatabaseFaults
+from tests.chaos.process_faults import ProcessFaults
 
 GIVEN = {"seconds": 60.0, "jobs": 500, "database": "sqlite", "broker": "valkey", "lease": 5.0}
 
@@ -31,4 +33,4 @@ def test_a_minute_meets_every_fault_of_its_combination(database: str, broker: st
     made = plan.make(7, **{**GIVEN, "database": database, "broker": broker})
     wanted = set(plan.FAULTS) | set(plan.FAULTS_OF[database]) | set(plan.FAULTS_OF[broker])
     assert {fault.name for fault in made.faults} == wanted
-    assert wanted <= set(DEEDS)
+    assert wanted <= {*ProcessFaults.deeds, *BrokerFaults.deeds, *DatabaseFaults.deeds}

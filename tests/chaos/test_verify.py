@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from tests.chaos import verify
-from tests.chaos.faults import Entry
-from tests.chaos.load import Ledger
+from tests.chaos.journal import Entry
+from tests.chaos.load import Known
 from tests.chaos.plan import Order
 from tests.chaos.verify import Found
 
@@ -46,8 +46,8 @@ def sound() -> Found:
     return Found({JOB: job}, {JOB: attempts}, {JOB: events}, {JOB: [2]})
 
 
-def complaints(found: Found, known: Ledger | None = None, journal: tuple[Entry, ...] = ()) -> list[str]:
-    verify.check(found, [ATOMIC], known or Ledger(accepted={"one": JOB}), journal)
+def complaints(found: Found, known: Known | None = None, journal: tuple[Entry, ...] = ()) -> list[str]:
+    verify.check(found, [ATOMIC], known or Known(accepted={"one": JOB}), journal)
     return [sentence for _, sentence in found.faults]
 
 
@@ -83,9 +83,9 @@ def test_damage_is_found(sentence: str) -> None:
 
 
 def test_an_order_without_an_answer_and_a_key_with_two_jobs_are_found() -> None:
-    assert "one never got an answer" in complaints(sound(), Ledger())
-    assert complaints(sound(), Ledger(accepted={"one": JOB}, doubled=["one: 1 and 2"]))
-    assert complaints(sound(), Ledger(accepted={"one": JOB}, refused=["one: 400"]))
+    assert "one never got an answer" in complaints(sound(), Known())
+    assert complaints(sound(), Known(accepted={"one": JOB}, doubled=["one: 1 and 2"]))
+    assert complaints(sound(), Known(accepted={"one": JOB}, refused=["one: 400"]))
 
 
 def test_a_late_write_that_was_not_recorded_is_found() -> None:
@@ -95,7 +95,7 @@ def test_a_late_write_that_was_not_recorded_is_found() -> None:
     found.jobs[JOB].update(kind="chaos.slow", parameters={"seconds": 1, "listens": False})
     found.effects.clear()
     order = Order(0, "one", "chaos.slow", {}, None, by_http=True, cancel_after=None)
-    known = Ledger(accepted={"one": JOB})
+    known = Known(accepted={"one": JOB})
     verify.check(found, [order], known, (entry,))
     assert found.faults == []
     found.events[JOB].pop()

@@ -13,9 +13,9 @@ from django.db import connection
 
 from jobs_app.lifecycle import EventName, Outcome, State, legal
 from jobs_app.models import Attempt, Event, Job
-from tests.chaos.faults import Entry
+from tests.chaos.journal import Entry
 from tests.chaos.kinds import TABLE
-from tests.chaos.load import Ledger as Known
+from tests.chaos.load import Known
 from tests.chaos.plan import PAST_LEASE, Order
 
 REFUSED = str(EventName.LATE_WRITE_REFUSED)

@@ -88,6 +88,11 @@ def test_a_queue_may_have_a_window_of_its_own(now: datetime) -> None:
     assert dispatch.refill(LANE, now=now) == 0, "a window that was made smaller empties by itself"
 
 
+@pytest.mark.parametrize(("window", "filled"), [(1, 1), (19, 19), (20, 19), (100, 95), (1000, 950)])
+def test_a_large_window_is_not_filled_to_the_brim(window: int, filled: int) -> None:
+    assert dispatch.fill_of(window) == filled
+
+
 def test_windows_are_each_queues_own(now: datetime) -> None:
     due(4, now)
     elsewhere = [submitted(now=now) for _ in range(2)]
@@ -328,12 +333,12 @@ def test_a_queue_that_is_no_longer_configured_is_still_served(now: datetime, con
     assert sent() == [job.id]
 
 
-def test_a_refill_takes_as_many_queries_for_one_job_as_for_forty_nine(
+def test_a_refill_takes_as_many_queries_for_one_job_as_for_forty_seven(
     now: datetime, configured: Callable[..., None], django_assert_num_queries: Any
 ) -> None:
     configured(queues=("default", LANE), window=50)
     lane_row()
-    for count in (1, 49):
+    for count in (1, 47):
         due(count, now)
         with django_assert_num_queries(6):  # savepoint, the lane, how many are out, which are due, mark, release
             dispatch.refill(LANE, now=now)

@@ -1,0 +1,49 @@
+"""What one run is to be, and the settings that its processes run by."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+WINDOW = 60
+SHORT_TIMES = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "5", "CANCEL_GRACE_SECONDS": "1"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one run is to be. ``patience``: seconds from the last fault until every job must be final."""
+
+    seed: int
+    seconds: float
+    jobs: int
+    database: str
+    broker: str
+    production_times: bool = False
+    patience: float = 180.0
+    keep: bool = False
+    say: Callable[[str], None] = lambda words: print(words, file=sys.stderr, flush=True)
+
+
+def environment(options: Options, directory: Path, database: str, broker: str) -> dict[str, str]:
+    """The variables of every process of a run. ``database`` and ``broker`` are URLs."""
+    (directory / "data").mkdir()
+    return {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "SECRET_KEY": secrets.token_hex(32),
+        "HTTPS": "false",
+        "DATA_DIR": str(directory / "data"),
+        "DATABASE_URL": database,
+        "BROKER_URL": broker,
+        "KIND_MODULES": "tests.chaos.kinds",
+        "WEIR_CHAOS_RECORD": str(directory / "record"),
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "LOG_LEVEL": "WARNING",
+        "WINDOW": str(WINDOW),
+        # A job that happens to be hit again and again is no poison: how it ends must not depend on the killer's luck.
+        "MAX_KILLS": "100",
+        "PYTHONFAULTHANDLER": "1",
+        **({} if options.production_times else SHORT_TIMES),
+    }
