@@ -46,7 +46,8 @@ def run_by_a_worker_at(quiet: None, worker_environment: dict[str, str], tmp_path
     def check(url: str) -> None:
         workers = Workers({**worker_environment, "BROKER_URL": url}, tmp_path)
         try:
-            workers.start("worker")
+            for name in ("worker", "upkeep", "beat"):
+                workers.start(name)
             row = finished(submission.submit("system.echo", {"text": "hello"}).id)
             assert (row.state, row.attempt) == ("succeeded", 1), workers.log("worker").read_text()
         finally:
