@@ -67,9 +67,13 @@ def in_front_of(port: int, files: tuple[Path, Path]) -> Iterator[int]:
         with suppress(OSError):
             writer.close()
 
-    server = loop.run_until_complete(asyncio.start_server(accept, HOST, 0, ssl=context))
+    async def serve() -> asyncio.Server:
+        return await asyncio.start_server(accept, HOST, 0, ssl=context)
+
+    # All within the thread: the main one may have a loop of its own, Playwright's.
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    server = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
