@@ -70,7 +70,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 @pytest.fixture(scope="session", autouse=True)
 def _emptied_row_by_row(django_db_setup: None) -> Iterator[None]:
-    """Tables are emptied by DELETE after a test: TRUNCATE locks them all, and upkeep's queries meet it in a deadlock."""
+    """Tables are emptied by DELETE after a test: TRUNCATE locks them all, and meets upkeep's queries in a deadlock."""
     with pytest.MonkeyPatch.context() as patch:
         if connection.vendor == "postgresql":
             patch.setattr(type(connection.ops), "sql_flush", _deletions)

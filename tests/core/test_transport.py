@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -218,5 +219,6 @@ def test_with_the_broker_down_a_submission_is_fast_and_raises_nothing(
         )  # fmt: skip
     assert float(ended.stdout) < 0.25
     assert "Traceback" not in ended.stderr
-    assert "was not refilled: the broker did not answer" in ended.stderr
-    assert Job.objects.filter(state="queued", dispatched_at=None).count() == 11
+    assert re.search("was not refilled: the broker did not (answer|take a message)", ended.stderr)
+    assert Job.objects.filter(state="queued").count() == 11
+    assert Job.objects.filter(dispatched_at=None).count() >= 10, "all but one whose message may have arrived"
