@@ -17,7 +17,7 @@ import redis
 
 from benchmarks import figures, ground
 from jobs_app import conf
-from jobs_app.core import clock, submission, transport
+from jobs_app.core import clock, dispatch, submission, transport
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.models import Attempt, Job
 from jobs_app.platform.waiting import until
@@ -81,7 +81,7 @@ def main() -> None:
     for name in ("upkeep", "beat"):
         ground.ready(name)
     window = conf.current().window
-    ground.wait(lambda: depth.greatest >= window, 60, "a full window")
+    ground.wait(lambda: depth.greatest >= dispatch.fill_of(window), 60, "a full window")
     flushes = [_flush_idle(depth)]
     began = time.monotonic()
     for node in ("first", "second"):
