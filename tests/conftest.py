@@ -19,6 +19,7 @@ from django.test import override_settings
 
 from jobs_app import conf
 from jobs_app.core import clock, transport
+from tests.support import conveyor
 from tests.support.processes import Workers
 
 WITH_PROCESSES = ("workers", "_pooled", "_stage", "_rabbit_stage")
@@ -159,8 +160,9 @@ def _workers(worker_environment: dict[str, str], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def quiet(transactional_db: None, _workers: Workers) -> None:
-    """Committed data, and no worker, upkeep or beat that touches it."""
+    """Committed data, and no worker, upkeep or beat that touches it; no message of an earlier test takes up room."""
     _workers.stop()
+    conveyor.purge("default")
 
 
 @pytest.fixture
