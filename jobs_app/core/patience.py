@@ -87,9 +87,7 @@ def _cut(call: _Call) -> None:
     link = call.database.connection
     if link is None or link.closed:
         return  # it is connecting, which has a timeout of its own
-    logger.warning(
-        "The database did not answer for %g s: its connection is cut", conf.current().ledger_patience_seconds
-    )
+    logger.warning("The database did not answer for %g s: its connection is cut", call.seconds)
     with suppress(OSError), socket.socket(fileno=os.dup(link.fileno())) as shared:
         shared.shutdown(socket.SHUT_RDWR)
 

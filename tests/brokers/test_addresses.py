@@ -145,15 +145,6 @@ class Sentinel(Server):
     def answers(self) -> bool:
         return valkey.answers(self.port, f'"{self.password}"')
 
-    def kept(self) -> Sequence[Path]:
-        return []
-
-    def flush(self) -> None:
-        raise NotImplementedError
-
-    def delete_queues(self) -> None:
-        raise NotImplementedError
-
 
 @only_on("valkey")
 def test_a_master_is_found_through_sentinels_even_if_the_first_is_down(
