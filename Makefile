@@ -12,8 +12,8 @@ BROKER_TESTS := tests/brokers tests/crash tests/core/test_dispatch.py tests/core
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test measure setup setup-development demo-data python lint types contracts checks test-sqlite \
-	test-postgresql test-brokers chaos mutants lock clean
+.PHONY: help demo up test measure overload setup setup-development demo-data python lint types contracts checks \
+	test-sqlite test-postgresql test-brokers chaos mutants lock clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ test-postgresql: setup-development demo-data ## Run the tests on PostgreSQL: DAT
 
 measure: setup-development ## Measure rescue, flush, broker away, rolling restart: half an hour; ARGUMENTS="--scale 0.1" is quick
 	@exec $(VENV_PYTHON) -m benchmarks $(ARGUMENTS)
+
+overload: setup-development ## Offer more than can be done: 15 minutes; ARGUMENTS="--scale 0.2" is quick
+	@exec $(VENV_PYTHON) -m benchmarks.overload $(ARGUMENTS)
 
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \

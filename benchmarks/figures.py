@@ -42,12 +42,12 @@ def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def keep(name: str, settings: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
-    """Print what the figures depend on, and keep both as ``results/NAME.json``."""
+def keep(name: str, settings: Mapping[str, Any], figures: Mapping[str, Any], folder: Path = RESULTS) -> None:
+    """Print what the figures depend on, and keep both as ``results/NAME.json``, or in another folder."""
     say("  with " + ", ".join(f"{key} {value}" for key, value in settings.items()))
-    RESULTS.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     measured = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "settings": settings, "figures": figures}
-    (RESULTS / f"{name}.json").write_text(json.dumps(measured, indent=1, default=str) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(measured, indent=1, default=str) + "\n")
 
 
 def say(words: str) -> None:

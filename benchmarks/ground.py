@@ -40,6 +40,9 @@ _parser = argparse.ArgumentParser()
 _parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
 _parser.add_argument("--scale", type=float, default=1.0, help="Part of the full size, to try a change: 0.1.")
 _parser.add_argument("--seed", type=int, default=3)
+_parser.add_argument(
+    "--set", action="append", default=[], metavar="NAME=VALUE", help="A setting of every process: QUEUE_LIMIT=200."
+)
 options = _parser.parse_args()
 chance = random.Random(options.seed)  # noqa: S311 - repeatable on purpose
 
@@ -131,7 +134,7 @@ def settings() -> dict[str, Any]:
         "broker": f"valkey {server}", "ledger": ledger, "cores": len(os.sched_getaffinity(0)),
         "lease_seconds": in_force.lease_seconds, "heartbeat_seconds": in_force.heartbeat_seconds,
         "window": in_force.window, "seed": options.seed, "scale": options.scale,
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": round(os.getloadavg()[0], 2), **dict(each.split("=", 1) for each in options.set),
     }  # fmt: skip
 
 
@@ -150,7 +153,7 @@ def _prepare() -> None:
         SECRET_KEY=secrets.token_hex(32),
         HTTPS="false",
         DATA_DIR=str(directory),
-        KIND_MODULES="tests.support.kinds_of_every_type",
+        KIND_MODULES="tests.support.kinds_of_every_type,benchmarks.kinds",
         BROKER_URL=broker.url,
         DJANGO_SETTINGS_MODULE="project.settings",
         PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
@@ -162,6 +165,7 @@ def _prepare() -> None:
         os.environ["DATABASE_URL"] = postgres.start(directory / "postgres")
     else:
         os.environ["DATABASE_URL"] = f"sqlite:///{directory / 'ledger.sqlite3'}"
+    os.environ.update(each.split("=", 1) for each in options.set)
     django.setup()
     from django.core.management import call_command
 

@@ -76,6 +76,28 @@ class Configuration(BaseModel):
     )
     max_kills: int = Field(3, ge=1, le=100, description="A job that ended its worker this often fails for good.")
 
+    queue_limit: int = Field(10_000, ge=1, le=100_000_000, description="Jobs that may wait in a queue; else 503.")
+    queue_headroom: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="How far over the limit children of running jobs and overflow may go, as a part of it.",
+    )
+    queue_low_water: float = Field(
+        0.9, ge=0, lt=1, description="A full queue takes jobs again below this part of its limit."
+    )
+    user_share: float = Field(0.5, gt=0, le=1, description="Part of a queue's limit that one user may hold; else 429.")
+    token_share: float = Field(
+        0.5, gt=0, le=1, description="Part of a queue's limit that one token may hold; else 429."
+    )
+    token_rate: float = Field(
+        100, ge=0, le=1_000_000, description="Submissions a second of one API token; 0 is without bound."
+    )
+    token_burst: int = Field(200, ge=1, le=1_000_000, description="Submissions of a token at once, above its rate.")
+    scheduled_limit: int = Field(1000, ge=1, le=10_000_000, description="Jobs due later that one user may have.")
+    open_uploads: int = Field(1000, ge=1, le=10_000_000, description="Uploads no job has taken that one user may have.")
+    retry_after_seconds: int = Field(300, ge=1, le=86_400, description="The longest Retry-After that is told.")
+
     parameters_bytes: int = Field(262_144, ge=1024, description="Largest parameters of a job, as JSON.")
     result_inline_bytes: int = Field(65_536, ge=0, description="Larger results are kept as an artifact.")
     result_bytes: int = Field(104_857_600, ge=1024, description="Larger results fail the job.")

@@ -173,3 +173,44 @@ class BrokerAway(WeirError):
     title = "The message broker cannot be reached"
     status = 503
     exit_code = 6
+
+
+class Refused(WeirError):
+    """A submission for which there is no room now. Nothing was written, and no idempotency key was used up.
+
+    retry_after: whole seconds after which to try again. facts: what led to it, ready for JSON.
+    """
+
+    code = "refused"
+    title = "There is no room at the moment"
+    status = 503
+    exit_code = 8
+
+    def __init__(self, message: str, *, retry_after: int, facts: Mapping[str, Any] | None = None) -> None:
+        self.retry_after = retry_after
+        self.facts = dict(facts or {})
+        super().__init__(message)
+
+
+class QueueFull(Refused):
+    """The queue is at its limit. ``facts``: queue, depth, limit, drain_rate (jobs a second, or None), reason."""
+
+    code = "queue-full"
+    title = "The queue is full"
+    status = 503
+
+
+class ShareExceeded(Refused):
+    """This user, or this token, holds its share: of a queue, of jobs due later, of uploads."""
+
+    code = "share-exceeded"
+    title = "You have your share already"
+    status = 429
+
+
+class RateExceeded(Refused):
+    """This token submits faster than it may."""
+
+    code = "rate-exceeded"
+    title = "That is too fast"
+    status = 429

@@ -93,6 +93,17 @@ class Via(StrEnum):
     SCHEDULE = "schedule"
 
 
+class Reason(StrEnum):
+    """Why a submission was refused for lack of room."""
+
+    FULL = "full"
+    USER_SHARE = "user share"
+    TOKEN_SHARE = "token share"  # noqa: S105 - no password
+    RATE = "rate"
+    SCHEDULED = "scheduled"
+    UPLOADS = "uploads"
+
+
 def legal(source: State, target: State) -> bool:
     """Whether the table of moves allows ``source`` to become ``target``."""
     return target in MOVES[source]

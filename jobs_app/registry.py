@@ -38,6 +38,7 @@ SCALARS = (bool, int, float, str, Decimal, date, datetime, time, timedelta, UUID
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 RESERVED = ("weir.", "celery.")
 CONTEXT = "context"
+INLINE_LIMIT = timedelta(seconds=10)
 NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
@@ -49,6 +50,7 @@ class Kind:
     atomic: the handler's database writes and the settlement commit together.
     unique: which jobs of this kind are alike, so that only one of them is accepted at a time.
     schedulable: whether a schedule may submit it.
+    inline: if nearly all its jobs take no longer than this, a caller who waits has it run in the request.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Kind:
     schedulable: bool
     takes_context: bool
     unique: Unique | None = None
+    inline: timedelta | None = None
 
     @cached_property
     def summary(self) -> str:
@@ -142,6 +145,7 @@ def job(
     atomic: bool = False,
     unique: Unique | None = None,
     schedulable: bool = True,
+    inline: timedelta | None = None,
 ) -> Callable[[Callable[P, R]], Job[P, R]]:
     """Declare a kind.
 
@@ -149,7 +153,7 @@ def job(
     queue: the lane its jobs wait in (default ``default``).
     timeout: see ``Kind`` (default 10 minutes); hard_timeout: default timeout + 30 s.
     retry: when a failed attempt is tried again (default: never).
-    atomic, unique: see ``Kind``.
+    atomic, unique, inline: see ``Kind``; ``inline`` at most 10 s (default: never in the request).
 
     Raises BadDeclaration for a name, type or default that cannot work.
     """
@@ -161,6 +165,8 @@ def job(
             raise BadDeclaration(f"{where}: expected a plain function, got an async one or a generator")
         if timeout <= timedelta(0):
             raise BadDeclaration(f"{where}: expected a timeout above zero, got {timeout}")
+        if inline is not None and not timedelta(0) < inline <= INLINE_LIMIT:
+            raise BadDeclaration(f"{where}: expected inline above zero and at most {INLINE_LIMIT}, got {inline}")
         kind = Kind(
             name=name,
             function=function,
@@ -173,6 +179,7 @@ def job(
             schedulable=schedulable,
             takes_context=CONTEXT in inspect.signature(function).parameters,
             unique=unique,
+            inline=inline,
         )
         if kind.hard_timeout < timeout:
             raise BadDeclaration(f"{where}: expected hard_timeout of at least timeout ({timeout}), got {hard_timeout}")

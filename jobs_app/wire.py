@@ -12,10 +12,11 @@ SYSTEM_QUEUE = "system"
 
 REFILL = "weir.upkeep.refill"
 RESCUE = "weir.upkeep.rescue"
+OBSERVE = "weir.upkeep.observe"
 LOST_CHILD = "weir.upkeep.lost_child"
 SUBMIT = "weir.schedule.submit"
 
-UPKEEP = (REFILL, RESCUE, LOST_CHILD, SUBMIT)
+UPKEEP = (REFILL, RESCUE, OBSERVE, LOST_CHILD, SUBMIT)
 
 
 def ids_of(listed: object) -> list[UUID]:

@@ -15,5 +15,5 @@ os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.
 
 app = Celery("weir")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.imports = ("tasks.run", "tasks.upkeep")
+app.conf.imports = ("tasks.run", "tasks.upkeep", "tasks.presence")
 app.steps["consumer"].update({ChildWatch, LoopWatch})

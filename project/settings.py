@@ -163,6 +163,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": WEIR.log_level},
+    # It would log whole addresses: the ticket of a live stream, the secret in a webhook's path.
+    "loggers": {"httpx": {"level": "WARNING"}},
 }
 
 UNFOLD = unfold.settings(WEIR)

@@ -11,7 +11,7 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
 from jobs_app import wire
-from jobs_app.core import clock, dispatch, rescue, scheduling
+from jobs_app.core import clock, dispatch, flow, gate, presence, rescue, scheduling
 from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
 
@@ -63,6 +63,16 @@ def rescue_lost() -> int:
     now = clock.database_now()
     rescued = rescue.expired_leases(now=now) if vigil.may_judge(now) else 0
     return rescued + rescue.expire_waiting(now=now)
+
+
+@shared_task(name=wire.OBSERVE, ignore_result=True)
+@bounded
+def observe() -> int:
+    """Measure what moves through each queue, for estimates; forget processes that are long gone."""
+    now = clock.database_now()
+    presence.prune(now=now)
+    gate.prune(now=now)
+    return flow.observe(now=now)
 
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)

@@ -18,7 +18,12 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import clock, transport
+from jobs_app.core import admission, clock, estimates, gate, refusals, transport
+from jobs_app.core import turnstile as turnstiles
+from jobs_app.core.admission import policies
+from jobs_app.core.line import line
+from jobs_app.core.rates import rates
+from jobs_app.core.turnstile import turnstile
 from tests.support import conveyor
 from tests.support.processes import Workers
 
@@ -87,6 +92,7 @@ def _end_publisher(django_db_setup: None) -> Iterator[None]:
     """The background publisher holds a connection; the test database cannot be dropped under it."""
     yield
     transport.publisher.stop()
+    gate.apart.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +108,21 @@ def _settled_publisher(
         monkeypatch.setattr(transport.publisher, "work", lambda queue: None)
     yield
     transport.publisher.drain()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_admission(
+    request: pytest.FixtureRequest, _django_db_helper: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """What this process remembers of queues, users and tokens is of the test's own tables."""
+    for each in (turnstile, policies, line, rates, refusals.tally):
+        each.forget()  # type: ignore[attr-defined]
+    estimates.forget()
+    if "transactional_db" not in request.fixturenames:
+        # Its timer's thread would not see the test's users, and on SQLite wait for its lock.
+        monkeypatch.setattr(refusals.tally, "write", lambda: 0)
+    yield
+    refusals.tally.write()
 
 
 @pytest.fixture
@@ -173,6 +194,18 @@ def nudged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(transport.publisher, "work", asked.append)
     yield asked
     transport.publisher.drain()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process remembers of queues and users lasts: for counts of queries on a machine that may be slow."""
+    for place, name in (
+        (turnstiles, "CREDIT_SECONDS"),
+        (turnstiles, "REFUSAL_SECONDS"),
+        (admission, "POLICY_SECONDS"),
+        (estimates, "FRESH_SECONDS"),
+    ):
+        monkeypatch.setattr(place, name, 3600.0)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows that this user may see."""
-        rows: QuerySet[Any] = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request).whole()
         if not self.owner_field or request.user.has_perm(SEE_ALL):
             return rows
         return rows.filter(**{self.owner_field: request.user.pk})

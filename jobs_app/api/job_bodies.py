@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.lifecycle import State
 from jobs_app.reads import jobs
-from jobs_app.reads.views import AttemptView, JobView, LogLineView
+from jobs_app.reads.views import AttemptView, EstimateView, JobView, LogLineView
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -36,6 +36,7 @@ class Submission(BaseModel):
     due_at: Moment | None = Field(None, description="Not before this time.")
     expires_at: Moment | None = Field(None, description="Fail if not started by then.")
     max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
+    overflow: bool = Field(False, description="Into a full queue too, up to its hard limit; needs a permission.")
 
     def options(self) -> dict[str, Any]:
         """Everything but kind and parameters."""
@@ -54,9 +55,12 @@ class JobBody(JobView):
     """A job, and where to go from it: only what makes sense in its state."""
 
     links: dict[str, str]
+    estimate: EstimateView | None = Field(
+        None, description="When it will start and end, as things are now; only of one job, while it waits or runs."
+    )
 
     @classmethod
-    def of_view(cls, view: JobView) -> JobBody:
+    def of_view(cls, view: JobView, estimate: EstimateView | None = None) -> JobBody:
         """With the links of its state."""
         here = reverse("api:job", args=[view.id])
         names = ["attempts", "logs", "artifacts", "events", "rerun"]
@@ -65,7 +69,13 @@ class JobBody(JobView):
         if not view.final:
             names.append("cancel")
         links = {"self": here, **{name: f"{here}/{name}" for name in names}}
-        return cls.model_construct(**dict(view), links=links)
+        return cls.model_construct(**dict(view), links=links, estimate=estimate)
+
+
+class EndedJob(JobBody):
+    """A job whose end the request waited for."""
+
+    result: Any = Field(None, description="What the handler returned, if it is small; else see links.")
 
 
 class JobQuery(BaseModel):

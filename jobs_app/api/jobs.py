@@ -13,12 +13,12 @@ from ninja.decorators import decorate_view
 from ninja.params import functions
 
 from jobs_app import conf
-from jobs_app.api import downloads, tickets
+from jobs_app.api import downloads, preference, tickets
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.api.bodies import bounded
-from jobs_app.api.job_bodies import Artifacts, Attempts, JobBody, JobQuery, Jobs, LogLines, Rerun, Submission
-from jobs_app.api.security import user_of
-from jobs_app.core import clock, control, submission
+from jobs_app.api.job_bodies import Artifacts, Attempts, EndedJob, JobBody, JobQuery, Jobs, LogLines, Rerun, Submission
+from jobs_app.api.security import token_of, user_of
+from jobs_app.core import admission, clock, control, submission
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import Via
 from jobs_app.reads import files, jobs
@@ -28,23 +28,32 @@ router = Router(tags=["jobs"])
 
 KEY = "Idempotency-Key"
 KEY_WORDS = "The same key with the same request gives the same job, whenever it is sent again."
+PREFER_WORDS = "wait=5: answer when the job has ended, or after 5 seconds (at most 30). wait: as fits the kind."
 LINE_LIMIT = 10**18 - 1
 
 
-@router.post("", response={202: JobBody, 200: JobBody}, url_name="jobs")
+@router.post("", response={202: JobBody, 200: EndedJob | JobBody}, url_name="jobs")
 @decorate_view(bounded)
 def submit(
     request: HttpRequest,
     response: HttpResponse,
     payload: Submission,
     idempotency_key: str | None = functions.Header(None, alias=KEY, description=KEY_WORDS),
+    prefer: str | None = functions.Header(None, alias="Prefer", description=PREFER_WORDS),
 ) -> Status[JobBody]:
-    """Submit a job. It is accepted (202) once the ledger has it; a replay of an idempotency key answers 200."""
-    options = submission.Options(idempotency_key=idempotency_key, via=Via.API, **payload.options())
-    accepted = submission.accept(
-        payload.kind, payload.parameters, owner=user_of(request), options=options, now=clock.database_now()
-    )
-    return _accepted(accepted, response)
+    """Submit a job. It is accepted (202) once the ledger has it; a replay of an idempotency key answers 200.
+
+    With ``Prefer: wait``, 200 with the result if the job ends in time.
+    """
+    token = token_of(request)
+    options = submission.Options(idempotency_key=idempotency_key, via=Via.API, token=token, **payload.options())
+    given, now = (payload.kind, payload.parameters), clock.database_now()
+    wait = preference.read(prefer)
+    if wait is None:
+        accepted = submission.accept(*given, owner=user_of(request), options=options, now=now)
+    else:
+        accepted = preference.submit(*given, owner=user_of(request), options=options, wait=wait, now=now)
+    return _accepted(accepted, request, response, waited=wait is not None)
 
 
 @router.get("", response=Jobs)
@@ -66,7 +75,7 @@ def list_jobs(request: HttpRequest, response: HttpResponse, query: Query[JobQuer
 @router.get("/{uuid:job_id}", response=JobBody, url_name="job")
 def show_job(request: HttpRequest, job_id: UUID) -> JobBody:
     """One job."""
-    return JobBody.of_view(jobs.job(user_of(request), job_id))
+    return JobBody.of_view(*jobs.job_and_estimate(user_of(request), job_id, now=clock.database_now()))
 
 
 @router.get("/{uuid:job_id}/attempts", response=Attempts, url_name="job_attempts")
@@ -147,8 +156,9 @@ def rerun(
         changes=changes,
         via=Via.API,
         idempotency_key=idempotency_key,
+        token=token_of(request),
     )
-    return _accepted(accepted, response)
+    return _accepted(accepted, request, response)
 
 
 @router.get("/{uuid:job_id}/events", response={307: None}, url_name="job_events")
@@ -163,9 +173,25 @@ def follow(
     return HttpResponse(status=307, headers={"Location": f"{address}&after={after}" if after else address})
 
 
-def _accepted(accepted: submission.Accepted, response: HttpResponse) -> Status[JobBody]:
-    body = JobBody.of_view(JobView.of(accepted.job))
+def _accepted(
+    accepted: submission.Accepted, request: HttpRequest, response: HttpResponse, *, waited: bool = False
+) -> Status[JobBody]:
+    view = JobView.of(accepted.job)
+    body = JobBody.of_view(view, None if view.final else view.promised)
     response["Location"] = body.links["self"]
+    _tell_allowances(accepted.job.queue, request, response)
     if accepted.replayed:
         response["Idempotency-Replayed"] = "true"
-    return Status(200 if accepted.replayed else 202, body)
+    if waited and view.final:
+        response["Preference-Applied"] = "wait"
+        body = EndedJob.model_construct(**dict(body), result=accepted.job.result)
+    return Status(200 if accepted.replayed or view.final else 202, body)
+
+
+def _tell_allowances(queue: str, request: HttpRequest, response: HttpResponse) -> None:
+    """The RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10): what may still be submitted at once."""
+    found = admission.allowances(queue, token_of(request))
+    response["RateLimit-Policy"] = ", ".join(f'"{name}";q={quota}' for name, quota, _ in found)
+    told = [f'"{name}";r={left}' for name, _, left in found if left is not None]
+    if told:
+        response["RateLimit"] = ", ".join(told)

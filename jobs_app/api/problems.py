@@ -24,11 +24,13 @@ from jobs_app.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    Refused,
     StorageFull,
     TooLarge,
     WeirError,
     in_words,
 )
+from jobs_app.lifecycle import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,13 @@ class Problem(BaseModel):
     code: str
     errors: list[Place] | None = Field(None, description="One entry a fault, where single faults can be told.")
     instance: str | None = Field(None, description="The name of this occurrence in the server's log.")
+    retry_after: int | None = Field(None, description="Seconds after which to try again, as in Retry-After.")
+    reason: str | None = Field(None, description="What there is no room in: " + ", ".join(Reason) + ".")
+    queue: str | None = Field(None, description="The queue that is full, or of which you hold your share.")
+    depth: int | None = Field(None, description="Jobs that wait in it.")
+    limit: int | None = Field(None, description="The bound that was met.")
+    low_water: int | None = Field(None, description="The depth at which a full queue takes jobs again.")
+    drain_rate: float | None = Field(None, description="Jobs a second that leave the queue, as measured.")
 
     @property
     def text(self) -> bytes:
@@ -66,7 +75,10 @@ class Problem(BaseModel):
 def answer(request: HttpRequest, error: Any) -> HttpResponse:
     """The response to a request that ended with ``error``."""
     problem = problem_of(error)
-    return respond(problem, headers_of(error, problem.status))
+    response = respond(problem, headers_of(error, problem.status))
+    if refusal_in(error) is not None:
+        response._has_been_logged = True  # type: ignore[attr-defined]  # it is counted: no error line for each
+    return response
 
 
 def respond(problem: Problem, headers: Mapping[str, str]) -> HttpResponse:
@@ -80,9 +92,17 @@ def headers_of(error: BaseException | None, status: int) -> dict[str, str]:
     headers: dict[str, str] = dict(error.headers) if isinstance(error, HttpRefusal) else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="weir"'
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    refused = refusal_in(error)
+    if refused is not None:
+        headers["Retry-After"] = str(refused.retry_after)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
     return headers
+
+
+def refusal_in(error: BaseException | None) -> Refused | None:
+    """The refusal that an error is, or (when ninja wrapped it) was raised for."""
+    return next((each for each in (error, error and error.__cause__) if isinstance(each, Refused)), None)
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -157,6 +177,7 @@ def _of_weir(error: WeirError, places: Iterable[Place] = ()) -> Problem:
         detail=str(error),
         code=error.code,
         errors=list(places) or None,
+        **({"retry_after": error.retry_after, **error.facts} if isinstance(error, Refused) else {}),
     )
 
 

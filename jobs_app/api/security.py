@@ -30,7 +30,9 @@ class Token(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
         """The token's owner. Raises NotAuthenticated."""
-        return tokens.authenticate(token.strip(), now=clock.database_now())
+        row = tokens.authenticate(token.strip(), now=clock.database_now())
+        request.token_id = row.pk  # type: ignore[attr-defined]
+        return row.owner
 
 
 class Session(APIKeyCookie):
@@ -71,6 +73,11 @@ EITHER: list[Callable[[HttpRequest], User | None]] = [Token(), Session()]
 def user_of(request: HttpRequest) -> User:
     """Who asks, on a route that let them in."""
     return cast("User", request.auth)  # type: ignore[attr-defined]  # set by ninja
+
+
+def token_of(request: HttpRequest) -> int | None:
+    """The id of the token that the request came with; None for a session."""
+    return getattr(request, "token_id", None)
 
 
 def members_only(view: View) -> View:

@@ -1,8 +1,9 @@
 """The domain of Weir. Who does what, in the order in which a job meets them:
 
-1. ``submission`` is the only way in. It validates parameters against the kind, passes the gate of ``admission``, and
-   inserts the row in the caller's transaction; ``uniqueness`` lets only one of its like in. After the commit it nudges
-   this process's background publisher.
+1. ``submission`` is the only way in. It validates parameters against the kind, passes ``admission``, and inserts the
+   row in the caller's transaction; ``uniqueness`` lets only one of its like in. After the commit it nudges this
+   process's background publisher. ``admission`` asks ``rates`` (how fast a token is) and ``turnstile``, which holds
+   this process's credits of each queue's ``gate``; those refused stand in a ``line``, and ``refusals`` counts them.
 2. ``dispatch`` keeps at most a window of each queue's jobs on the broker: it picks due jobs in order, marks them, and
    publishes their ids. It runs after a submission, after a settlement, and from upkeep. It also notices lost messages.
 3. ``execution`` is what a worker does with a message: ``claims`` takes the jobs still claimable in one statement and
@@ -12,7 +13,11 @@
 4. ``liveness`` is a thread beside the handler: it extends the leases of what is ``held``, learns of cancels, writes
    progress and log lines; ``force`` ends what listens to nothing. ``stopping`` tells it that the worker is to end,
    ``stamps`` tell the worker's parent that it still gets a turn, ``patience`` cuts off a database that does not answer.
+   ``inline`` runs a quick job in the web process, when the caller waits.
 5. ``rescue`` finds jobs whose worker is gone; ``control`` is what people do to jobs; ``scheduling`` is what beat does.
+   ``lanes`` say what holds for a queue, ``lane_control`` is what people change of it, ``presence`` tells who takes
+   its jobs. ``flow`` notes what moves through it; ``pulses``, ``ranges`` and ``estimates`` make of that how long things
+   will take.
 6. ``artifacts`` keeps files, ``tokens`` opens the API, ``sealing`` encrypts secrets.
 7. Under all of them ``transitions`` is the only writer of state: every move is guarded by (id, state, attempt), acts on
    the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries`` and ``sql`` how databases

@@ -1,9 +1,85 @@
-"""The gate that every way in passes: whether one more job may be accepted."""
+"""The gate that every way in passes: whether one more job may be accepted, and if not, when to come back.
+
+A refusal writes nothing, and is counted later. Retries and rescues are no submissions: they are never refused.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
 from jobs_app import conf
-from jobs_app.errors import InvalidRequest, TooLarge
+from jobs_app.core import estimates, gate, lanes
+from jobs_app.core.lanes import Policy
+from jobs_app.core.line import UNMEASURED_SECONDS, line
+from jobs_app.core.rates import rates
+from jobs_app.core.refusals import tally
+from jobs_app.core.turnstile import Full, turnstile
+from jobs_app.errors import InvalidRequest, NotAllowed, QueueFull, RateExceeded, Refused, ShareExceeded, TooLarge
+from jobs_app.lifecycle import Reason, State
+from jobs_app.models import Job
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+OVERFLOW = "jobs_app.overflow_queue"
+POLICY_SECONDS = 1.0
+"""A changed limit is in force in every process after so long."""
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """Who wants a job in. token: the id of the API token used. overflow: up to the hard limit, with a permission.
+    later: due at another time, so that it does not wait in the queue yet. key: its idempotency key."""
+
+    queue: str
+    owner: User | None
+    token: int | None = None
+    overflow: bool = False
+    later: bool = False
+    key: str | None = None
+
+
+@dataclass
+class Entry:
+    """That an applicant was let in; ``leave`` says when its job is committed, or came to nothing."""
+
+    queue: str
+    counted: bool
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def leave(self, *, now: datetime) -> None:
+        """Give the credit back to the gate's account: the job is a row now, or never will be. Twice is no error."""
+        if self.counted and not self._over.is_set():
+            self._over.set()
+            turnstile.leave(self.queue, now=now)
+
+
+class Policies:
+    """The policies of queues, read again after a second. ``clock`` in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Read them all again."""
+        self._known: dict[str, tuple[float, conf.Configuration, Policy]] = {}
+
+    def of(self, queue: str) -> Policy:
+        """What holds for a queue."""
+        known, configuration = self._known.get(queue), conf.current()
+        if known is None or known[0] < self._clock() - POLICY_SECONDS or known[1] is not configuration:
+            known = self._known[queue] = (self._clock(), configuration, lanes.policy(queue))
+        return known[2]
+
+
+policies = Policies()
 
 
 def check_size(parameters_bytes: int) -> None:
@@ -21,3 +97,136 @@ def check_queue(name: str) -> None:
     queues = conf.current().queues
     if name not in queues:
         raise InvalidRequest(f"expected one of the queues {', '.join(queues)}, got {name[:100]!r}")
+
+
+def check_rate(token: int | None, queue: str, owner: User | None, *, now: datetime) -> None:
+    """Raise RateExceeded for a token that submits faster than TOKEN_RATE. Every try counts, also one refused later."""
+    rate, burst = conf.current().token_rate, conf.current().token_burst
+    if token is None or not rate:
+        return
+    taken = rates.take(token, rate=rate, burst=burst, now=now)
+    if taken.credits == 0:
+        words = f"expected at most {rate:g} submissions a second of this token (at once {burst}), got more"
+        facts = {"reason": Reason.RATE, "limit": burst}
+        raise _counted(RateExceeded(words, retry_after=max(1, math.ceil(taken.wait)), facts=facts), queue, owner)
+
+
+def enter(applicant: Applicant, *, now: datetime) -> Entry:
+    """Let one job in. Raises QueueFull or ShareExceeded, each with a time to come back, and NotAllowed."""
+    try:
+        if applicant.later:
+            _check_scheduled(applicant.owner)
+            return Entry(applicant.queue, counted=False)
+        policy = policies.of(applicant.queue)
+        _check_shares(applicant, policy, now)
+        if applicant.overflow:
+            return _enter_over(applicant, policy, now)
+        try:
+            counted = turnstile.enter(applicant.queue, policy, now=now)
+        except Full as full:
+            raise _queue_full(applicant, policy, full.depth, full.processes, now) from None
+    except Refused as refused:
+        raise _counted(refused, applicant.queue, applicant.owner) from None
+    return Entry(applicant.queue, counted)
+
+
+def allowances(queue: str, token: int | None) -> list[tuple[str, int, int | None]]:
+    """What is left: of the queue, and of the token's rate. Each a name, the quota, and about what remains."""
+    found: list[tuple[str, int, int | None]] = [("queue", policies.of(queue).limit, turnstile.room(queue))]
+    if token is not None and conf.current().token_rate:
+        found.append(("token", conf.current().token_burst, rates.left(token)))
+    return found
+
+
+def _check_scheduled(owner: User | None) -> None:
+    limit = conf.current().scheduled_limit
+    if owner is None or Job.objects.filter(owner=owner, state=State.SCHEDULED).values("id")[:limit].count() < limit:
+        return
+    raise ShareExceeded(
+        f"expected at most {limit:,} jobs of one user that are due later, and you have so many; cancel some, or wait",
+        retry_after=conf.current().retry_after_seconds,
+        facts={"reason": Reason.SCHEDULED, "limit": limit},
+    )
+
+
+def _check_shares(applicant: Applicant, policy: Policy, now: datetime) -> None:
+    """The share of the user, then that of the token. The system's own jobs have none."""
+    if applicant.owner is None:
+        return
+    shares: list[tuple[Reason, str, int, dict[str, Any]]] = [
+        (Reason.USER_SHARE, "you hold", policy.user_limit, {"owner_id": applicant.owner.pk})
+    ]
+    if applicant.token is not None:
+        of = {"owner_id": applicant.owner.pk, "token_id": applicant.token}
+        shares.append((Reason.TOKEN_SHARE, "this token holds", policy.token_limit, of))
+    for reason, whose, limit, of in shares:
+        if limit >= policy.limit:
+            continue  # the whole of it: the gate itself sees to that
+        key = (applicant.queue, reason, *of.values())
+        if turnstile.within_share(key, limit, lambda of=of, limit=limit: gate.waiting(applicant.queue, limit, **of)):  # type: ignore[misc]
+            continue
+        words = f"expected fewer than {limit:,} waiting jobs in queue {applicant.queue}, and {whose} as many"
+        depth = turnstile.depth(applicant.queue)
+        part = limit / max(depth, limit)  # of what leaves the queue, a part is theirs
+        raise _refusal(ShareExceeded, applicant, words, reason, policy, depth, excess=1, part=part, now=now)
+
+
+def _enter_over(applicant: Applicant, policy: Policy, now: datetime) -> Entry:
+    """Over the limit, up to the hard limit: rare, so it is counted each time."""
+    if applicant.owner is not None and not applicant.owner.has_perm(OVERFLOW):
+        raise NotAllowed("expected the permission to submit over a queue's limit; submit without overflow instead")
+    depth = gate.waiting(applicant.queue, policy.hard_limit)
+    if depth >= policy.hard_limit:
+        raise _queue_full(applicant, policy, depth, 1, now)
+    return Entry(applicant.queue, counted=False)
+
+
+def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int, now: datetime) -> Refused:
+    if depth >= policy.limit or applicant.overflow:
+        words = f"{_wait(depth)} in queue {applicant.queue}, and its limit is {policy.limit:,}"
+    else:
+        words = f"{_wait(depth)} in queue {applicant.queue}; it was full, and takes jobs again at {policy.low_water:,}"
+    excess = depth - policy.low_water
+    return _refusal(QueueFull, applicant, words, Reason.FULL, policy, depth, excess=excess, part=1 / processes, now=now)
+
+
+def _refusal(
+    error: type[Refused], applicant: Applicant, words: str, reason: Reason, policy: Policy, depth: int, *,
+    excess: int, part: float, now: datetime,
+) -> Refused:  # fmt: skip
+    """The refusal, with when to come back: ``excess`` jobs must leave first, and ``part`` of what leaves is theirs."""
+    longest = conf.current().retry_after_seconds
+    pulse = estimates.pulse(applicant.queue, now=now)
+    drain = estimates.drain_of(pulse)
+    if policy.paused_at is not None:
+        retry_after, why = longest, "it is paused"
+    elif pulse.slots == 0:
+        retry_after, why = longest, "no worker takes its jobs"
+    elif pulse.stalled:
+        retry_after, why = longest, "nothing leaves it at the moment"
+    elif not drain:
+        retry_after, why = min(longest, UNMEASURED_SECONDS), "how fast jobs leave it is not known yet"
+    else:
+        who = (applicant.owner.pk if applicant.owner else None, applicant.key) if applicant.key else None
+        retry_after = line.place(applicant.queue, who, excess=excess, pace=drain * part, longest=longest)
+        why = f"{_rate(drain)} leave it"
+    facts = {
+        "queue": applicant.queue, "depth": depth, "limit": policy.limit, "low_water": policy.low_water,
+        "drain_rate": drain, "reason": reason,
+    }  # fmt: skip
+    return error(f"{words}; {why}; try again in {retry_after} s", retry_after=retry_after, facts=facts)
+
+
+def _wait(depth: int) -> str:
+    return "1 job waits" if depth == 1 else f"{depth:,} jobs wait"
+
+
+def _rate(jobs_a_second: float) -> str:
+    if jobs_a_second >= 1:
+        return f"{jobs_a_second:.3g} jobs a second"
+    return f"{jobs_a_second * 60:.3g} jobs a minute"
+
+
+def _counted(refused: Refused, queue: str, owner: User | None) -> Refused:
+    tally.count(queue, owner.pk if owner else None, Reason(refused.facts["reason"]))
+    return refused

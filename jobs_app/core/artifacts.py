@@ -20,7 +20,9 @@ from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
 from jobs_app import conf, parameters
-from jobs_app.errors import FieldProblem, InvalidParameters, StorageFull, TooLarge
+from jobs_app.core.refusals import tally
+from jobs_app.errors import FieldProblem, InvalidParameters, ShareExceeded, StorageFull, TooLarge
+from jobs_app.lifecycle import Reason
 from jobs_app.models import Artifact, Job
 from jobs_app.models.guard import writing
 from jobs_app.models.identity import new_id
@@ -49,11 +51,25 @@ def take_upload(
 ) -> Artifact:
     """Store an uploaded file as it streams in; memory stays flat.
 
-    Raises InvalidParameters for a bad name, TooLarge above UPLOAD_BYTES, StorageFull; none leaves anything behind.
+    Raises InvalidParameters for a bad name, TooLarge above UPLOAD_BYTES, StorageFull, ShareExceeded for a user with
+    OPEN_UPLOADS files that no job has taken; none leaves anything behind.
     """
     checked = check_name(name)
+    _check_share(owner)
     written = _write(chunks, conf.current().upload_bytes)
     return _register(written, checked, content_type, owner=owner, job=None, attempt=0, now=now)
+
+
+def _check_share(owner: User | None) -> None:
+    limit = conf.current().open_uploads
+    if owner is None or Artifact.objects.filter(owner=owner, job=None, uses=None).values("id")[:limit].count() < limit:
+        return
+    tally.count("", owner.pk, Reason.UPLOADS)
+    raise ShareExceeded(
+        f"expected at most {limit:,} uploads of one user that no job has taken, and you have so many; use them first",
+        retry_after=conf.current().retry_after_seconds,
+        facts={"reason": Reason.UPLOADS, "limit": limit},
+    )
 
 
 def save_output(

@@ -50,6 +50,7 @@ def rerun(
     changes: Mapping[str, Any] | None = None,
     via: Via = Via.PYTHON,
     idempotency_key: str | None = None,
+    token: int | None = None,
 ) -> submission.Accepted:
     """Submit a new job like this one, linked to it; ``changes`` replace single parameters. The old one stays as it is.
 
@@ -70,6 +71,7 @@ def rerun(
         rerun_of=job.id,
         via=via,
         idempotency_key=idempotency_key,
+        token=token,
     )
     return submission.accept(job.kind, parameters, owner=actor or job.owner, options=options, now=now)
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Max
 
 from jobs_app import conf
-from jobs_app.core import queries, transitions, transport
+from jobs_app.core import queries, sql, transitions, transport
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
@@ -130,7 +130,8 @@ def _choose(queue: str, now: datetime, there: int) -> list[Job]:
         lane = queries.locked(Queue.objects.filter(name=queue)).first()
         if lane is None:
             # Made by whoever is first, locked by each in turn: else two first refills would not see each other's.
-            Queue.objects.get_or_create(name=queue)
+            with connection.cursor() as cursor:
+                cursor.execute(sql.statement("make_queue"), {"name": queue})
             lane = queries.locked(Queue.objects.filter(name=queue)).get()
         if lane.paused_at is not None:
             return []

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -50,15 +50,20 @@ logger = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 10.0
 
+Overdue = Callable[[Job, Held, str], None]
+
 
 class _Refused(Exception):
     """The settlement of an atomic kind was refused, so its effects must not be kept."""
 
 
-def run(ids: list[UUID], *, holder: str) -> int:
-    """Run the jobs of one message that are still to be run; returns how many were. Never raises for a job's fault."""
+def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
+    """Run the jobs of one message that are still to be run; returns how many were. Never raises for a job's fault.
+
+    overdue: what is done with a handler that listens to nothing when its time is up: its process is ended.
+    """
     jobs = _claim(ids, holder)
-    held = {job.id: _hold(job) for job in jobs}
+    held = {job.id: _hold(job, overdue) for job in jobs}
     try:
         for job in jobs:
             mine = held[job.id]
@@ -108,14 +113,14 @@ def _give_back(job: Job) -> None:
         claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
 
 
-def _hold(job: Job) -> Held:
+def _hold(job: Job, overdue: Overdue) -> Held:
     in_main = threading.current_thread() is threading.main_thread()
     held = Held(
         job_id=job.id,
         attempt=job.attempt,
         soft_at=float("inf"),
         hard_at=float("inf"),
-        on_overdue=lambda held, why: force.end(job, held, why),
+        on_overdue=lambda held, why: overdue(job, held, why),
         on_stop=lambda _: _give_back(job),
         interrupt=_ring if in_main else _nothing,
     )

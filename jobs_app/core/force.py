@@ -37,6 +37,20 @@ def end(job: Job, held: Held, why: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def disown(job: Job, held: Held, why: str) -> None:
+    """Settle such a job in a process that others need, a web server's: its thread is left to itself.
+
+    What it does later is refused, since the job has ended; of an atomic kind the effects are rolled back too.
+    """
+    try:
+        _settle_overdue(job, why)
+    except Exception:
+        logger.exception("Job %s could not be settled; it will be rescued", job.id)
+    held.lost = True
+    heart.release(held)
+    logger.error("A thread of process %s is left to itself: job %s %s", os.getpid(), job.id, why)
+
+
 def _settle_overdue(job: Job, why: str) -> None:
     now = database_now()
     if why == "stop":

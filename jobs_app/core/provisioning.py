@@ -32,11 +32,12 @@ SUBMIT = frozenset({"jobs_app.add_job", "jobs_app.add_token", "jobs_app.view_tok
 SCHEDULES = frozenset(
     f"django_celery_beat.{verb}_{model}" for model in TIMINGS for verb in ("view", "add", "change", "delete")
 )
+QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue"})
 
 GROUPS: dict[str, frozenset[str]] = {
     "viewers": VIEW | {"jobs_app.see_all_jobs"},
     "submitters": VIEW | SUBMIT,
-    "operators": VIEW | SUBMIT | SCHEDULES | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"},
+    "operators": VIEW | SUBMIT | SCHEDULES | QUEUES | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"},
 }
 """What the members of each group may do in the admin, if they are staff. Submitters see and act on their own jobs."""
 

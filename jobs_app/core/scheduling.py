@@ -22,7 +22,9 @@ def tick(schedule: str, kind: str, parameters: Mapping[str, Any], *, due_at: dat
     Raises what ``submission.accept`` raises, and InvalidRequest for a kind that may not be scheduled.
     """
     _check_kind(kind)
-    options = submission.Options(via=Via.SCHEDULE, idempotency_key=f"{schedule[:200]}@{due_at.isoformat()}")
+    # A tick cannot come back later: it may use the headroom.
+    key = f"{schedule[:200]}@{due_at.isoformat()}"
+    options = submission.Options(via=Via.SCHEDULE, idempotency_key=key, overflow=True)
     return submission.accept(kind, parameters, owner=None, options=options, now=now).job
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from jobs_app import registry
-from jobs_app.core import admission, artifacts, encoding, sealing, transitions, transport, uniqueness
+from jobs_app.core import admission, artifacts, encoding, estimates, sealing, transitions, transport, uniqueness
 from jobs_app.core.clock import database_now
 from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
@@ -41,6 +41,8 @@ HORIZON = timedelta(days=3660)
 class Options:
     """What may be said of a job beside its kind and parameters.
 
+    message: whether to ask for a message at once; whoever runs the job here and now does not.
+    token: the id of the API token it comes with. overflow: into a full queue too, up to its hard limit (a permission).
     queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
     """
@@ -53,6 +55,9 @@ class Options:
     idempotency_key: str | None = None
     rerun_of: UUID | None = None
     via: Via = Via.PYTHON
+    token: int | None = None
+    overflow: bool = False
+    message: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,34 +95,65 @@ def accept(
 
     Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge,
     IdempotencyConflict (the key was used with another kind or other parameters), Conflict (another user's job stands in
-    the way of one of a unique kind).
+    the way of one of a unique kind), and Refused, with a time to come back, when there is no room: QueueFull,
+    ShareExceeded, RateExceeded.
     """
     definition = registry.get(kind)
+    queue = options.queue or definition.queue
     _check_options(options, now)
-    admission.check_queue(options.queue or definition.queue)
+    admission.check_queue(queue)
+    admission.check_rate(options.token, queue, owner, now=now)
     checked = check(definition, parameters, owner)
     earlier = _earlier(owner, options.idempotency_key, checked.digest)
     if earlier is not None:
         return Accepted(earlier, replayed=True)
     job = _row(definition, checked, owner, options, now)
+    applicant = admission.Applicant(
+        queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
+        key=options.idempotency_key,
+    )  # fmt: skip
+    entry = admission.enter(applicant, now=now)
+    try:
+        _estimate(job, now)
+        return _insert(job, definition, checked, entry, options.message, now)
+    except BaseException:
+        entry.leave(now=now)
+        raise
+
+
+def _estimate(job: Job, now: datetime) -> None:
+    """Note on the row when it is expected to start and end, as far as anything is known."""
+    told = estimates.at_submission(job.queue, job.kind, now=now, priority=job.priority, due_at=job.due_at)
+    if told is not None:
+        job.start_from, job.start_until = told.start_from, told.start_until
+        job.finish_from, job.finish_until = told.finish_from, told.finish_until
+
+
+def _insert(job: Job, kind: Kind, checked: Checked, entry: admission.Entry, message: bool, now: datetime) -> Accepted:
+    """Write the job, or find the one that another submission of the same key has made meanwhile."""
+    owner = job.owner
     try:
         with transaction.atomic():
             transitions.create(job, now=now, actor=owner)
             if checked.unique_key:
-                uniqueness.take(checked.unique_key, job, definition, now=now)
+                uniqueness.take(checked.unique_key, job, kind, now=now)
             if checked.inputs:
                 with writing():
                     JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
-            transaction.on_commit(lambda: transport.publisher.nudge(job.queue), robust=True)
+            if message:
+                transaction.on_commit(lambda: transport.publisher.nudge(job.queue), robust=True)
+            transaction.on_commit(lambda: entry.leave(now=now), robust=True)
     except IntegrityError:
         # Another request with the same key was first by a moment: its job is ours too.
-        earlier = _earlier(owner, options.idempotency_key, checked.digest)
+        earlier = _earlier(owner, job.idempotency_key, checked.digest)
         if earlier is None:
             raise
+        entry.leave(now=now)
         return Accepted(earlier, replayed=True)
     except uniqueness.Taken as taken:
         if not Job.objects.visible_to(owner).filter(id=taken.job.id).exists():
-            raise Conflict(f"expected no other job of {kind} like this one, and another user's is there") from None
+            raise Conflict(f"expected no other job of {kind.name} like this one, and another user's is there") from None
+        entry.leave(now=now)
         return Accepted(taken.job, replayed=True)
     return Accepted(job, replayed=False)
 
@@ -169,7 +205,7 @@ def _check_options(options: Options, now: datetime) -> None:
 def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:
     if key is None:
         return None
-    job = Job.objects.filter(owner=owner, idempotency_key=key).first()
+    job = Job.objects.whole().filter(owner=owner, idempotency_key=key).first()
     if job is not None and job.request_digest != digest:
         raise IdempotencyConflict(
             f"expected a new idempotency key for a new request: this one belongs to job {job.id}, "
@@ -186,6 +222,7 @@ def _row(kind: Kind, checked: Checked, owner: User | None, options: Options, now
         state=State.SCHEDULED if due_at > now else State.QUEUED,
         priority=options.priority,
         owner=owner,
+        token_id=options.token,
         via=options.via,
         parameters=checked.shown,
         sealed=checked.sealed,

@@ -36,8 +36,11 @@ def issue(owner: User, name: str, *, now: datetime, days: int | None = None) -> 
     return row, text
 
 
-def authenticate(text: str, *, now: datetime) -> User:
-    """The user a token speaks for. Raises NotAuthenticated, saying whether it is unknown, expired or revoked."""
+def authenticate(text: str, *, now: datetime) -> Token:
+    """The token's row, with the owner it speaks for.
+
+    Raises NotAuthenticated, saying whether it is unknown, expired or revoked.
+    """
     row = Token.objects.select_related("owner").filter(digest=_digest(text[:200])).first()
     if row is None:
         raise NotAuthenticated("expected a valid token in the Authorization header, got an unknown one")
@@ -49,7 +52,7 @@ def authenticate(text: str, *, now: datetime) -> User:
     if row.last_used_at is None or now - row.last_used_at > USED_RESOLUTION:
         with writing():
             Token.objects.filter(id=row.id).update(last_used_at=now)
-    return row.owner
+    return row
 
 
 def revoke(token: Token, *, now: datetime) -> bool:

@@ -67,6 +67,6 @@ def _check_free(row: UniqueKey, kind: Kind, now: datetime) -> None:
     """Raise Taken while the holder is in one of the kind's states and its period lasts."""
     if row.until is not None and row.until <= now:
         return
-    holder = Job.objects.get(id=row.job_id)
+    holder = Job.objects.whole().get(id=row.job_id)
     if kind.unique is not None and holder.status in kind.unique.states:
         raise Taken(holder)

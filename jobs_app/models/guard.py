@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from django.db import models
 from django.db.models.signals import class_prepared
@@ -47,6 +47,10 @@ M = TypeVar("M", bound=models.Model)
 class GuardedQuerySet(models.QuerySet[M]):
     """A QuerySet whose writing verbs work inside ``writing()`` only."""
 
+    def whole(self) -> Self:
+        """With every column, also those that the release before does not have (``Lean``)."""
+        return self.defer(None)
+
     def update(self, **values: Any) -> int:
         _check(self.model, "update")
         return super().update(**values)
@@ -62,6 +66,20 @@ class GuardedQuerySet(models.QuerySet[M]):
     def bulk_update(self, *args: Any, **options: Any) -> int:
         _check(self.model, "bulk_update")
         return super().bulk_update(*args, **options)
+
+
+class Lean:
+    """Mixed into the manager of a table that has gained columns since the last release: ``later`` names them.
+
+    They are left out unless a query asks for the ``whole`` row, so that workers go on working on the tables of the
+    release before, while an upgrade is under way.
+    """
+
+    later: tuple[str, ...] = ()
+
+    def get_queryset(self) -> Any:
+        """Rows without the later columns."""
+        return super().get_queryset().defer(*self.later)  # type: ignore[misc]
 
 
 class Guarded(models.Model):

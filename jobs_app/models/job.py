@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from jobs_app import lifecycle
 from jobs_app.lifecycle import FINAL, State, Via
-from jobs_app.models.guard import Guarded, GuardedQuerySet
+from jobs_app.models.guard import Guarded, GuardedQuerySet, Lean
 from jobs_app.models.identity import new_id
 
 if TYPE_CHECKING:
@@ -34,8 +34,17 @@ class JobQuerySet(GuardedQuerySet["Job"]):
 
     def _allowed(self, user: User | AnonymousUser | None, permission: str) -> JobQuerySet:
         if user is None or user.has_perm(permission):
-            return self.all()
-        return self.filter(owner=user) if user.is_authenticated else self.none()
+            return self.whole()
+        return self.whole().filter(owner=user) if user.is_authenticated else self.none()
+
+
+_Jobs = models.Manager.from_queryset(JobQuerySet)
+
+
+class JobManager(Lean, _Jobs["Job"]):
+    """Rows of jobs, without what this release has added."""
+
+    later = ("token", "start_from", "start_until", "finish_from", "finish_until")
 
 
 class Job(Guarded):
@@ -49,6 +58,10 @@ class Job(Guarded):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="jobs", db_index=False
     )
+    token = models.ForeignKey(
+        "Token", null=True, blank=True, on_delete=models.PROTECT, related_name="jobs", db_index=False,
+        help_text="The API token it was submitted with.",
+    )  # fmt: skip
     via = models.CharField(max_length=10, choices=lifecycle.choices(Via))
 
     parameters = models.JSONField(help_text="As validated, secrets starred.")
@@ -72,6 +85,11 @@ class Job(Guarded):
     started_at = models.DateTimeField(null=True, blank=True, help_text="First claim.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    start_from = models.DateTimeField(null=True, blank=True, help_text="Estimated when it was accepted: first start,")
+    start_until = models.DateTimeField(null=True, blank=True, help_text="not later than;")
+    finish_from = models.DateTimeField(null=True, blank=True, help_text="end,")
+    finish_until = models.DateTimeField(null=True, blank=True, help_text="not later than.")
+
     holder = models.CharField(max_length=200, blank=True, help_text="The worker process that claimed it.")
     lease_until = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(null=True, blank=True, help_text="When the hard timeout of this attempt is up.")
@@ -84,7 +102,7 @@ class Job(Guarded):
     error = models.TextField(blank=True, help_text="Why it failed, in words.")
     error_type = models.CharField(max_length=200, blank=True)
 
-    objects = JobQuerySet.as_manager()
+    objects = JobManager()
 
     class Meta:
         permissions = [
@@ -138,6 +156,10 @@ class Job(Guarded):
             models.Index(
                 fields=["due_at"], name="job_coming_due", condition=Q(state__in=[State.RETRYING, State.SCHEDULED])
             ),
+            # admission: how many of a queue wait, in all, of a user and of a token.
+            models.Index(fields=["queue", "owner", "token"], name="job_waiting", condition=Q(state=State.QUEUED)),
+            # admission: how many jobs of a user are due later.
+            models.Index(fields=["owner"], name="job_scheduled_of_owner", condition=Q(state=State.SCHEDULED)),
             # rescue.expired_leases.
             models.Index(fields=["lease_until"], name="job_leases", condition=Q(state=State.RUNNING)),
             # rescue.expire_waiting.

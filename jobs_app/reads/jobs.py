@@ -11,11 +11,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from jobs_app.core import artifacts
+from jobs_app.core import artifacts, estimates
 from jobs_app.errors import Conflict, InvalidRequest, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
-from jobs_app.reads.views import ArtifactView, AttemptView, EventView, JobView, LogLineView
+from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, JobView, LogLineView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -72,9 +72,15 @@ def job(user: Reader, job_id: UUID) -> JobView:
     return JobView.of(_find(user, job_id))
 
 
+def job_and_estimate(user: Reader, job_id: UUID, *, now: datetime) -> tuple[JobView, EstimateView | None]:
+    """One job, and when it will start and end as things are now; None if it does not wait or run. Raises NotFound."""
+    row = _find(user, job_id)
+    return JobView.of(row), EstimateView.of(estimates.of_job(row, now=now))
+
+
 def jobs(job_ids: list[UUID]) -> dict[UUID, JobView]:
     """Several jobs at once, without asking who may see them: for streams whose readers were checked before."""
-    rows = Job.objects.select_related("owner").defer("result", "sealed").filter(id__in=job_ids)
+    rows = Job.objects.whole().select_related("owner").defer("result", "sealed").filter(id__in=job_ids)
     return {row.id: JobView.of(row) for row in rows}
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs_app.core.estimates import Estimate
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Attempt, Event, Job, LogLine
 from jobs_app.registry import Kind
@@ -24,6 +25,32 @@ class ProgressView(View):
 
     fraction: float
     message: str
+
+
+class EstimateView(View):
+    """When a job starts and ends, as ranges; times that are not known are null. Retries are not counted."""
+
+    start_from: datetime = Field(description="Not before.")
+    start_until: datetime = Field(description="Not later than.")
+    finish_from: datetime | None
+    finish_until: datetime | None
+
+    @classmethod
+    def of(cls, estimate: Estimate | None) -> EstimateView | None:
+        """From an estimate, or none from none."""
+        return cls(**vars(estimate)) if estimate is not None else None
+
+    @classmethod
+    def promised(cls, job: Job) -> EstimateView | None:
+        """What a job's row says was told when it was accepted."""
+        if job.start_from is None or job.start_until is None:
+            return None
+        return cls(
+            start_from=job.start_from,
+            start_until=job.start_until,
+            finish_from=job.finish_from,
+            finish_until=job.finish_until,
+        )
 
 
 class JobView(View):
@@ -52,6 +79,7 @@ class JobView(View):
     error: str
     error_type: str
     rerun_of: UUID | None
+    promised: EstimateView | None = Field(None, description="The estimate when it was accepted, to compare with.")
 
     @classmethod
     def of(cls, job: Job) -> JobView:
@@ -80,6 +108,7 @@ class JobView(View):
             error=job.error,
             error_type=job.error_type,
             rerun_of=job.rerun_of_id,
+            promised=EstimateView.promised(job),
         )
 
 

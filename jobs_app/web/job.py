@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from jobs_app.core import clock, control
 from jobs_app.errors import Conflict, InvalidRequest, NotFound, WeirError
 from jobs_app.lifecycle import State, Via
 from jobs_app.reads import jobs
-from jobs_app.reads.views import ArtifactView, JobView
-from jobs_app.web import drawing, timeline, words
+from jobs_app.reads.views import ArtifactView, EstimateView, JobView
+from jobs_app.web import drawing, forecasts, timeline, words
 from jobs_app.web.pages import is_fragment, page, refusal, render, user_of
 
 DRAWN_BYTES = 2_000_000
@@ -34,12 +35,12 @@ GALLERY = 24
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The page of a job."""
     user = user_of(request)
-    shown = jobs.job(user, job_id)
+    shown, estimate = jobs.job_and_estimate(user, job_id, now=(now := clock.database_now()))
     lines = jobs.log_lines(user, job_id)
     inputs = jobs.inputs_of(user, job_id)
     context = {
         "section": "jobs",
-        **_standing(shown),
+        **_standing(shown, estimate, now),
         **_outcome(request, shown),
         **_history(request, shown),
         "lines": lines,
@@ -55,7 +56,15 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """What has changed: always the state and progress; the rest when the state, or the attempt, is another."""
-    return _changes(request, jobs.job(user_of(request), job_id), request.GET.get("stamp", ""))
+    return _changes(request, job_id, request.GET.get("stamp", ""))
+
+
+@page
+@require_safe
+def estimate(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """When it will start and end, as things are now."""
+    now = clock.database_now()
+    return render(request, "job/estimate.html", _ahead(*jobs.job_and_estimate(user_of(request), job_id, now=now), now))
 
 
 @page
@@ -80,7 +89,7 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
             return refusal(request, error)
         messages.warning(request, f"{error.title}: {error}.")
     if is_fragment(request):
-        return _changes(request, jobs.job(user_of(request), job_id), "")
+        return _changes(request, job_id, "")
     return redirect("job", job_id=job_id)
 
 
@@ -101,15 +110,16 @@ def rerun(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return redirect("job", job_id=accepted.job.id)
 
 
-def _changes(request: HttpRequest, shown: JobView, seen: str) -> HttpResponse:
-    standing = _standing(shown)
+def _changes(request: HttpRequest, job_id: UUID, seen: str) -> HttpResponse:
+    shown, estimate = jobs.job_and_estimate(user_of(request), job_id, now=(now := clock.database_now()))
+    standing = _standing(shown, estimate, now)
     context: dict[str, Any] = {**standing, "changed": standing["stamp"] != seen}
     if context["changed"]:
         context |= {**_outcome(request, shown), **_history(request, shown), "fresh": True}
     return render(request, "job/live.html", context)
 
 
-def _standing(shown: JobView) -> dict[str, Any]:
+def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> dict[str, Any]:
     """How the job stands; ``stamp`` changes with everything but progress."""
     return {
         "job": shown,
@@ -117,7 +127,15 @@ def _standing(shown: JobView) -> dict[str, Any]:
         "explained": _explained(shown),
         "percent": words.percent(shown.progress.fraction),
         "key": uuid.uuid4(),
+        "kept": forecasts.kept(shown),
+        **_ahead(shown, estimate, now),
     }
+
+
+def _ahead(shown: JobView, estimate: EstimateView | None, now: datetime) -> dict[str, Any]:
+    """The estimate in words; it is asked for again while the job waits for a worker or runs."""
+    followed = shown.state in {State.QUEUED, State.RUNNING}
+    return {"job": shown, "followed": followed, "ahead": forecasts.ahead(shown, estimate, now)}
 
 
 def _explained(shown: JobView) -> str:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from jobs_app import registry
 from jobs_app.core import clock, control, submission
-from jobs_app.errors import IdempotencyConflict, InvalidParameters, TooLarge, UnknownKind, WeirError
+from jobs_app.errors import IdempotencyConflict, InvalidParameters, Refused, TooLarge, UnknownKind, WeirError
 from jobs_app.forms import KindForm, form_for
 from jobs_app.lifecycle import Via
 from jobs_app.reads import jobs
@@ -86,6 +86,8 @@ def _fill_in(
     form = made(request.POST, request.FILES, initial=initial, user=user)
     key = request.POST.get(KEY, "") or str(uuid.uuid4())
     accepted = _take(form, kind, accept, key, user)
+    if isinstance(accepted, Refused):
+        return _answer_refused(request, accepted, {**context, "form": form, "key": key})
     if accepted is not None:
         if accepted.replayed:
             messages.info(request, "This form had been sent before: here is its job. Run it again to have it twice.")
@@ -94,8 +96,8 @@ def _fill_in(
     return render(request, template, {**context, "form": form, "key": key}, status=422)
 
 
-def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> submission.Accepted | None:
-    """The accepted job; None when the form now says what is wrong with it."""
+def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> submission.Accepted | Refused | None:
+    """The accepted job; the refusal when there is no room now; None when the form says what is wrong with it."""
     try:
         if not form.is_valid():
             # Something could not be read. The rest is checked all the same, so that one round shows every problem.
@@ -107,11 +109,24 @@ def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> su
             return accept(form.parameters(), str(uuid.uuid4()))
     except InvalidParameters as error:
         form.take_problems(error)
+    except Refused as error:
+        return error
     except TooLarge as error:
         form.add_error(None, str(error))
     except WeirError as error:
         form.add_error(None, f"{error.title}: {error}")
     return None
+
+
+def _answer_refused(request: HttpRequest, refused: Refused, context: dict[str, Any]) -> HttpResponse:
+    """The form as it was filled in, with a sentence that counts down to when it may be sent again."""
+    template = "submit/form.html" if is_fragment(request) else "submit.html"
+    response = render(request, template, {**context, "refused": refused}, status=refused.status)
+    response["Retry-After"] = str(refused.retry_after)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # it is counted: no error line for each
+    if is_fragment(request):
+        response["HX-Retarget"] = "#submit-form"  # page.js takes it as leave to show what came with this status
+    return response
 
 
 def _go_to(request: HttpRequest, url: str) -> HttpResponse:

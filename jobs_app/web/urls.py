@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, submitting, tokens
+from jobs_app.web import home, job, planner, queues, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -14,12 +14,16 @@ urlpatterns = [
     path("jobs/rows/", home.rows, name="job-rows"),
     path("jobs/<uuid:job_id>/", job.job, name="job"),
     path("jobs/<uuid:job_id>/live/", job.live, name="job-live"),
+    path("jobs/<uuid:job_id>/estimate/", job.estimate, name="job-estimate"),
     path("jobs/<uuid:job_id>/log/", job.log, name="job-log"),
     path("jobs/<uuid:job_id>/cancel/", job.cancel, name="job-cancel"),
     path("jobs/<uuid:job_id>/rerun/", job.rerun, name="job-rerun"),
     path("jobs/<uuid:job_id>/rerun/changed/", submitting.change, name="job-change"),
     path("submit/", submitting.kinds, name="kinds"),
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
+    path("queues/", queues.queues, name="queues"),
+    path("queues/<str:name>/", queues.queue, name="queue"),
+    path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("login/", login, name="login"),

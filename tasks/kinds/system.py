@@ -48,7 +48,7 @@ class Echoed(BaseModel):
     text: str
 
 
-@job("system.echo")
+@job("system.echo", inline=timedelta(milliseconds=250))
 def echo(text: Annotated[str, Field(max_length=10_000, description="Any text.")]) -> Echoed:
     """Return the text: the smallest job there is."""
     return Echoed(text=text)

@@ -18,7 +18,18 @@ from tests.support.ledger import claimed, reaching, submitted
 # Jobs are put in their states by hand here: none is to be dispatched meanwhile.
 pytestmark = pytest.mark.usefixtures("nudged")
 
-PATHS = ["/", "/submit/", "/submit/probe.everything/", "/submit/datasets.aggregate/", "/tokens/", "/nowhere", "JOB"]
+PATHS = [
+    "/",
+    "/submit/",
+    "/submit/probe.everything/",
+    "/submit/datasets.aggregate/",
+    "/queues/",
+    "/queues/default/",
+    "/planner/",
+    "/tokens/",
+    "/nowhere",
+    "JOB",
+]
 WIDE = {
     "table": {
         "shape": "table", "columns": [f"a rather long column {n}" for n in range(12)],

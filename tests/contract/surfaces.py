@@ -93,7 +93,9 @@ class OnPages(Surface):
         return job_id if answer.status_code == 200 and Job.objects.get(id=job_id).cancel_requested_at else _text(answer)
 
     def rerun(self, job_id: UUID) -> UUID | str:
-        return self._landed(self.client.post(reverse("job-rerun", args=[job_id])))
+        landed = self._landed(self.client.post(reverse("job-rerun", args=[job_id])))
+        # Sent back to the old job: its page says why.
+        return landed if landed != job_id else _text(self.client.get(reverse("job", args=[job_id])))
 
     def _landed(self, answer: HttpResponse) -> UUID | str:
         return _id_in(answer["Location"]) if answer.status_code == 302 else _text(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -68,3 +69,18 @@ def test_an_unknown_kind_is_refused(chief: User, surface: type[Surface]) -> None
     # In the admin a kind is a part of the address, and an address that is not there is a 404 page.
     assert "no.such.kind" in refusal or "There is nothing here" in refusal
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_full_queue_refuses_on_every_way_in_and_says_when_to_come_back(
+    transactional_db: None, nudged: list[str], configured: Callable[..., None], surface: type[Surface]
+) -> None:
+    chief = User.objects.create_superuser("chief", password="chief's password")
+    configured(queue_limit=1, user_share=1, token_share=1)
+    first = surface(chief).submit("system.echo", {"text": TEXT})
+    assert isinstance(first, UUID), f"{surface.__name__} refused: {first}"
+    for refusal in (surface(chief).submit("system.echo", {"text": TEXT}), surface(chief).rerun(first)):
+        assert isinstance(refusal, str), f"{surface.__name__} accepted it"
+        assert "1 job waits in queue default, and its limit is 1" in refusal
+        assert "try again in 300 s" in refusal
+    assert Job.objects.count() == 1

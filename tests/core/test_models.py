@@ -16,12 +16,12 @@ from django.db.models import CheckConstraint, UniqueConstraint
 
 from jobs_app.core import artifacts, control, tokens
 from jobs_app.errors import LedgerWriteRefused
-from jobs_app.lifecycle import State
-from jobs_app.models import Artifact, Attempt, Event, Job, JobInput, LogLine, Queue, Token
+from jobs_app.lifecycle import Reason, State
+from jobs_app.models import Artifact, Attempt, Event, Job, JobInput, LogLine, Queue, Refusal, Token
 from jobs_app.models.guard import Guarded, writing
 from tests.support.ledger import claimed, fresh, reaching, submitted
 
-MODELS = [Artifact, Attempt, Event, Job, JobInput, LogLine, Queue, Token]
+MODELS = [Artifact, Attempt, Event, Job, JobInput, LogLine, Queue, Refusal, Token]
 THEN = "2026-11-23 12:00:00"
 
 # Which row each CHECK is broken on, and how. The state of a job's row is that of its name.
@@ -49,8 +49,14 @@ BROKEN_CHECKS: dict[str, list[tuple[str, str]]] = {
     "attempt_from_one": [("attempt", "number = 0")],
     "attempt_finished_iff_ended": [("attempt", "outcome = 'failed'"), ("attempt", f"finished_at = '{THEN}'")],
     "queue_window_positive": [("queue", '"window" = 0')],
+    "queue_limit_positive": [("queue", '"limit" = 0')],
+    "queue_hard_limit_above": [("queue", '"limit" = 5, hard_limit = 4')],
+    "queue_low_water_below": [("queue", '"limit" = 5, low_water = 5')],
+    "queue_user_share": [("queue", "user_share = 0"), ("queue", "user_share = 1.1")],
+    "queue_token_share": [("queue", "token_share = 0"), ("queue", "token_share = 1.1")],
+    "refusal_counts": [("refusal", '"count" = 0')],
 }
-TABLES = {"attempt": Attempt, "queue": Queue}
+TABLES = {"attempt": Attempt, "queue": Queue, "refusal": Refusal}
 
 
 def constraints(kind: type[models.BaseConstraint]) -> set[str]:
@@ -69,6 +75,7 @@ def test_the_database_refuses_a_row_that_breaks_its_invariants(now: datetime, na
         claimed(submitted(now=now), now=now)
         with writing():
             Queue.objects.get_or_create(name="default")
+            Refusal.objects.create(queue="default", reason=Reason.FULL, at=now, count=1)
     else:
         reaching(State(row), now=now)
     table = TABLES.get(row, Job)._meta.db_table

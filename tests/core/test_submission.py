@@ -183,7 +183,9 @@ def test_the_message_follows_the_commit_and_not_before(quiet: None, nudged: list
     assert happened(job) == ["submitted"]
 
 
+@pytest.mark.usefixtures("transactional_db", "nudged", "unhurried")
 def test_the_number_of_queries_is_known(alice: User, now: datetime, django_assert_num_queries: Any) -> None:
+    submitted("probe.nothing", owner=alice, now=now)  # the first of its process asks the gate, for many
     upload = artifacts.take_upload("a.csv", [b"x"], owner=alice, now=now)
     files = {"first": str(upload.id), "others": [str(upload.id)] * 10}
     # The job and its event, within two savepoints.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from jobs_app.authoring import Backoff, JobContext, Unique, job
 from jobs_app.lifecycle import State
 
 HOUR = timedelta(hours=1)
+HALF_SECOND = timedelta(seconds=0.5)
 
 
 @job("probe.unique", unique=Unique(by=("customer",)))
@@ -42,3 +45,17 @@ def atomic_checkpoint(*, context: JobContext) -> Any:
     """Keep a checkpoint, then fail."""
     context.save_checkpoint("never seen")
     raise ValueError("on purpose")
+
+
+@job("probe.usually_quick", inline=timedelta(milliseconds=200), timeout=HOUR)
+def usually_quick(until: str = "") -> str:
+    """Return at once, or (as told) only when a file is there: as a kind is that was quick until now."""
+    while until and not Path(until).exists():
+        threading.Event().wait(0.02)
+    return "done"
+
+
+@job("probe.quick_with_bound", inline=timedelta(seconds=5), timeout=timedelta(seconds=0.3), hard_timeout=HALF_SECOND)
+def quick_with_bound(until: str) -> str:
+    """Listen to nothing until a file is there."""
+    return usually_quick(until)

@@ -21,7 +21,7 @@ from tests.surfaces.processes import Broker, Running, celery, environment_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet")]
 
-TICKS = {wire.REFILL, wire.RESCUE}
+TICKS = {wire.REFILL, wire.RESCUE, wire.OBSERVE}
 
 
 class Stage:
@@ -64,7 +64,7 @@ def test_upkeep_runs_with_one_beat_or_two_and_the_schedule_is_as_it_should_be(st
     expired = submitted(expires_at=now + timedelta(seconds=1))
     before = {each.name for each in ROOT.iterdir()}
     with stage.beat() as beat, stage.beat() as second, stage.upkeep() as worker:
-        eventually(lambda: ran(worker) == TICKS, what="both ticks to run")
+        eventually(lambda: ran(worker) == TICKS, what="every tick to run")
         eventually(lambda: fresh(due).state == "queued", what="refill to promote a due job")
         eventually(lambda: fresh(expired).state == "failed", what="rescue to end an expired job")
         rows = {row.name: row for row in PeriodicTask.objects.all()}
@@ -73,7 +73,7 @@ def test_upkeep_runs_with_one_beat_or_two_and_the_schedule_is_as_it_should_be(st
         assert {row.expire_seconds for row in rows.values()} == {10}
         assert (beat.stop(), second.stop()) == (0, 0)
         assert "Sending due task" not in beat.said  # every second, it would bury what matters
-    assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count(), PeriodicTasks.objects.count()) == (2, 2, 1)
+    assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count(), PeriodicTasks.objects.count()) == (3, 2, 1)
     assert list(due.events.values_list("name", flat=True)) == ["submitted", "due"]
     assert {each.name for each in ROOT.iterdir()} == before  # no schedule file, no pid file
 

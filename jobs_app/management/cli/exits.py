@@ -30,6 +30,7 @@ class Exit(IntEnum):
     CONFLICT = 5, "no longer possible, or the idempotency key was used for something else"
     AWAY = 6, "the ledger cannot be reached, or there is no room to store a file"
     CANCELLED = 7, "the followed job was cancelled"
+    REFUSED = 8, "there is no room for the job now: the queue is full, or you hold your share; try again as told"
     TIMED_OUT = 124, "--timeout was up before the followed job ended; it goes on"
     INTERRUPTED = 130, "interrupted by Ctrl-C; a job that was submitted goes on"
     READER_GONE = 141, "whatever read the output went away"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobs_app import registry
 from jobs_app.core import clock, control, submission
-from jobs_app.errors import InvalidParameters
+from jobs_app.errors import InvalidParameters, UnknownKind
 from jobs_app.lifecycle import Via
-from jobs_app.management.cli import calls, following, moments, options, parsing, rendering, uploads, values
+from jobs_app.management.cli import calls, following, moments, options, parsing, remote, rendering, uploads, values
 from jobs_app.management.cli.calls import Call
 from jobs_app.management.cli.exits import Exit, Stopped
 from jobs_app.management.cli.sources import Sources
@@ -32,6 +32,8 @@ RERUN_HELP = "Run a job again, with changes if you like: a new job, linked to th
 
 AddArguments = Callable[[argparse._ActionsContainer], None]
 SUPPRESS = argparse.SUPPRESS
+REPLAYED = "This idempotency key made a job before: that job is given back, nothing new was submitted."
+NOT_KNOWN = "This kind is not known here: give its parameters as one JSON object by --parameters."
 LIST_HINT = "An option for a list is repeated; JSON may be given as @file or, from standard input, as -."
 
 
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``jobs submit KIND …``."""
     parser.add_argument("kind", metavar="KIND", help="The kind's name; `jobs kinds` lists them.")
     parser.add_argument("rest", metavar="...", nargs=argparse.REMAINDER, help="The kind's parameters as options.")
+    remote.add_arguments(parser)
     _add_submit_options(parser)
 
 
@@ -51,6 +54,8 @@ def add_rerun_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     """Submit a job."""
+    if "url" in call.options:
+        return _run_elsewhere(call)
     kind = registry.get(call.options["kind"])
     offered = options.options_of(kind, taken_flags())
     typed = _second_step(call, kind, kind.name, offered, _add_submit_options)
@@ -64,6 +69,30 @@ def run(call: Call) -> int:
             now = clock.database_now()
             accepted = submission.accept(kind.name, parameters, owner=call.user, options=wanted, now=now)
     return _accepted(call, typed, accepted)
+
+
+def _run_elsewhere(call: Call) -> int:
+    """Submit a job to the server that ``--url`` names. A kind that is not known here takes ``--parameters`` alone."""
+    name, sources = call.options["kind"], Sources()
+    kind = _known(name)
+    offered = options.options_of(kind, taken_flags()) if kind else []
+    typed = _second_step(call, kind, name, offered, _add_submit_options)
+    wanted = _options(typed)
+    with _told_by_option(offered), remote.server(call, sources) as weir:
+        gathered = values.gather(kind, offered, typed, sources) if kind else remote.parameters_of(typed, sources)
+        if kind and gathered.files:
+            submission.validated(kind, gathered.parameters)
+        job = remote.submit(weir, name, gathered, wanted)
+        if job.replayed and wanted.idempotency_key:
+            call.output.say(REPLAYED)
+        call.output.line(job.id)
+        if typed.get("follow"):
+            return remote.follow(call, weir, job, following.timeout_of(typed))
+    if call.output.as_json:
+        call.output.document(job.body)
+    else:
+        call.output.say(f"Accepted: {job.kind} is {job.state}.")
+    return Exit.OK
 
 
 def rerun(call: Call) -> int:
@@ -122,14 +151,15 @@ def _add_rerun_options(parser: argparse._ActionsContainer) -> None:
 
 
 def _second_step(
-    call: Call, kind: Kind, name: str, offered: list[options.Option], add_common: AddArguments
+    call: Call, kind: Kind | None, name: str, offered: list[options.Option], add_common: AddArguments
 ) -> dict[str, Any]:
     needed = " ".join(each.usage for each in offered if each.required)
     program = f"{call.program} {name}"
+    about = f"{kind.description or kind.name}\n\n{LIST_HINT}" if kind else NOT_KNOWN
     parser = parsing.Parser(
         prog=program,
         usage=f"{program} {needed} [options]".replace("  ", " ").replace("%", "%%"),
-        description=parsing.description(f"{kind.description or kind.name}\n\n{LIST_HINT}"),
+        description=parsing.description(about),
         called_from_command_line=call.in_shell,
     )
     options.add_to(parser.add_argument_group("parameters"), offered)
@@ -150,6 +180,13 @@ def _options(typed: Mapping[str, Any]) -> submission.Options:
     )
 
 
+def _known(name: str) -> Kind | None:
+    try:
+        return registry.get(name)
+    except UnknownKind:
+        return None
+
+
 def _new_owner(call: Call, old: JobView) -> User | None:
     """Who will own the new job, and so must own the files uploaded for it."""
     return call.user or calls.user_named(old.owner)
@@ -167,7 +204,7 @@ def _told_by_option(offered: list[options.Option]) -> Iterator[None]:
 def _accepted(call: Call, typed: Mapping[str, Any], accepted: submission.Accepted) -> int:
     view = JobView.of(accepted.job)
     if accepted.replayed:
-        call.output.say("This idempotency key made a job before: that job is given back, nothing new was submitted.")
+        call.output.say(REPLAYED)
     if typed.get("follow"):
         call.output.line(str(view.id))
         return following.follow(call, view.id, timeout=following.timeout_of(typed), streamed=False)

@@ -12,7 +12,18 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from jobs_app.errors import WeirError
-from jobs_app.management.cli import cancelling, exits, fetching, following, kinds, listing, parsing, showing, submitting
+from jobs_app.management.cli import (
+    cancelling,
+    exits,
+    fetching,
+    following,
+    kinds,
+    listing,
+    parsing,
+    queues,
+    showing,
+    submitting,
+)
 from jobs_app.management.cli.calls import Call, user_named
 from jobs_app.management.cli.exits import Exit, Stopped
 from jobs_app.management.cli.output import Output
@@ -26,6 +37,8 @@ VERBS = {
     "cancel": (cancelling.HELP, cancelling.add_arguments, cancelling.run),
     "rerun": (submitting.RERUN_HELP, submitting.add_rerun_arguments, submitting.rerun),
     "fetch": (fetching.HELP, fetching.add_arguments, fetching.run),
+    "queues": (queues.HELP, queues.add_arguments, queues.run),
+    "queue": (queues.ONE_HELP, queues.add_one_arguments, queues.run_one),
 }
 
 

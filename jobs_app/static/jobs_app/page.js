@@ -26,6 +26,23 @@ function tell() {
 }
 setInterval(tell, 1000);
 
+// When a full queue takes jobs again: counted down, and said once when it is time.
+setInterval(() => {
+  for (const each of document.querySelectorAll("[data-countdown]")) {
+    each.dataset.until ??= Date.now() + 1000 * each.dataset.countdown;
+    const left = Math.ceil((each.dataset.until - Date.now()) / 1000);
+    each.textContent = left > 0 ? `Send it again in ${left} s` : "Send it again now";
+    if (left <= 0) delete each.dataset.countdown;
+  }
+}, 1000);
+
+// A refused form comes back with status 503 or 429: it is shown all the same.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.detail.xhr.getResponseHeader("HX-Retarget")) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
+
 // Notices: a sentence at the bottom of the page, read out by screen readers.
 const toasts = document.getElementById("toasts");
 

@@ -143,7 +143,9 @@ def test_nothing_of_the_ledger_is_changed_or_deleted_by_hand(chief: User, model:
     before = row.__class__.objects.values().get(pk=row.pk)
     change = reverse(f"admin:jobs_app_{model}_change", args=[row.pk])
     assert client.get(change).status_code == 200
-    assert client.post(change, {"state": "queued", "name": "other"}).status_code == 403
+    # Bounds of a queue may be changed, by those who control queues, through the core; its name may not.
+    changed = client.post(change, {"state": "queued", "name": "other"})
+    assert changed.status_code == (302 if model == "queue" else 403)
     assert client.post(reverse(f"admin:jobs_app_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     if model != "token":  # a token is made on a page of its own
         assert client.post(reverse(f"admin:jobs_app_{model}_add"), {}).status_code == 403

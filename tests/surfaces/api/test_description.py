@@ -53,7 +53,7 @@ def test_every_operation_tells_its_problems_and_its_keys(document: dict[str, Any
             assert operation["security"]
             assert "application/problem+json" in operation["responses"]["default"]["content"]
     names = [each["name"] for each in document["paths"]["/api/jobs"]["post"]["parameters"]]
-    assert names == ["Idempotency-Key"]
+    assert names == ["Idempotency-Key", "Prefer"]
 
 
 def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -17,9 +18,11 @@ from jobs_app.policies import NO_RETRY
 from tests.support.ledger import altered, claimed, fresh, reaching, submitted
 from tests.surfaces.web.conftest import logged_in
 
-QUERIES = {"page": 17, "live": 5, "live after a change": 11, "log": 6}
+QUERIES = {"page": 18, "live": 6, "live after a change": 12, "log": 6}
 """What each answer asks the database for a user without special rights: of these, 2 are the session and the user and
-2 the user's rights; then each question of ``reads`` is one query for the job and one for its rows."""
+2 the user's rights; then each question of ``reads`` is one query for the job and one for its rows. The estimate of a
+job that runs is one; on PostgreSQL the time is another."""
+TIME = int(connection.vendor == "postgresql")
 HTMX = {"HX-Request": "true"}
 
 
@@ -209,11 +212,11 @@ def test_a_job_takes_the_same_queries_however_much_hangs_on_it(
     logged(job, *("x" for _ in range(lines)), now=now)
     for number in range(lines):
         artifacts.save_output(job, 1, f"{number}.csv", b"1", now=now)
-    with django_assert_num_queries(QUERIES["page"]):
+    with django_assert_num_queries(QUERIES["page"] + TIME):
         stamp = alices.get(reverse("job", args=[job.id])).context["stamp"]
-    with django_assert_num_queries(QUERIES["live"]):
+    with django_assert_num_queries(QUERIES["live"] + TIME):
         alices.get(reverse("job-live", args=[job.id]), {"stamp": stamp})
-    with django_assert_num_queries(QUERIES["live after a change"]):
+    with django_assert_num_queries(QUERIES["live after a change"] + TIME):
         alices.get(reverse("job-live", args=[job.id]), {"stamp": "other"})
     with django_assert_num_queries(QUERIES["log"]):
         alices.get(reverse("job-log", args=[job.id]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
@@ -136,3 +137,30 @@ def test_someone_elses_job_cannot_be_changed_and_run(alice: User, bob: User) -> 
         assert answer.status_code == 404
         assert "secret plans" not in answer.content.decode()
     assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_full_queue_keeps_the_form_and_says_when_to_send_it_again(
+    transactional_db: None, nudged: list[str], alice: User, configured: Callable[..., None], headers: dict[str, str]
+) -> None:
+    configured(queue_limit=1)
+    submitted()
+    answer = logged_in(alice).post("/submit/system.echo/", {"text": "kept text", "_key": "mine"}, headers=headers)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "300")
+    shown = answer.content.decode()
+    for part in ("kept text", 'value="mine"', 'data-countdown="300"', "1 job waits in queue default"):
+        assert part in shown
+    assert ("HX-Retarget" in answer) is bool(headers)
+    assert ("<html" in shown) is (not headers)
+    assert Job.objects.count() == 1
+
+
+def test_a_share_is_told_on_the_form_too(
+    transactional_db: None, nudged: list[str], alice: User, configured: Callable[..., None]
+) -> None:
+    configured(queue_limit=4, user_share=0.25)
+    client = logged_in(alice)
+    client.post("/submit/system.echo/", {"text": "one"})
+    answer = client.post("/submit/system.echo/", {"text": "two"})
+    assert answer.status_code == 429
+    assert "You have your share already" in answer.content.decode()

@@ -1,0 +1,222 @@
+"""Estimates: when a job will start and end, from what was measured of its queue (``flow``, ``pulses``, ``ranges``).
+
+Every submission gets one, so a process keeps a picture of each queue, looks again twice a second at most, and counts
+what it submitted itself in between. Nothing here writes, or raises for lack of data.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Q, Sum
+
+from jobs_app.core import flow, pulses, ranges
+from jobs_app.core.pulses import KindPace, Pulse
+from jobs_app.lifecycle import State
+from jobs_app.models import Flow, Job, Pace
+
+FRESH_SECONDS = 0.5
+DUTY = 20
+"""A pulse is read again at the earliest after so many times what it took: one twentieth of a core at most."""
+
+REMEMBERED = 200
+"""Queues whose pulse one process keeps."""
+
+STRAY = timedelta(seconds=30)
+"""A pulse that is older or younger than that is read again, whatever it cost."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """When a job starts and ends: "not before" and "not later than", if all stays as it is. None: not known."""
+
+    start_from: datetime
+    start_until: datetime
+    finish_from: datetime | None = None
+    finish_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many starts had been estimated, and how many of them fell within the range."""
+
+    promised: int
+    kept: int
+
+    @property
+    def part(self) -> float | None:
+        """From 0 to 1; None if none was promised."""
+        return self.kept / self.promised if self.promised else None
+
+
+def at_submission(
+    queue: str, kind: str, *, now: datetime, priority: int = 0, due_at: datetime | None = None
+) -> Estimate | None:
+    """The estimate told to whoever submits a job, from this process's own picture of the queue: mostly no query at all.
+
+    One that is due later starts then at the earliest, and waits after it as long as it would now.
+    """
+    sight = _sights.of(queue, now)
+    ahead = sight.add(kind, priority)
+    start = ranges.start_range(ahead, sight.pulse)
+    if start is None:
+        return None
+    estimate = _estimate(sight.pulse, kind, start, now)
+    later = max((due_at or now) - now, timedelta(0))
+    finish_from, finish_until = estimate.finish_from, estimate.finish_until
+    return Estimate(
+        max(estimate.start_from, now + later),
+        estimate.start_until + later,
+        max(finish_from, now + later) if finish_from else None,
+        finish_until + later if finish_until else None,
+    )
+
+
+def of_job(job: Job, *, now: datetime) -> Estimate | None:
+    """The estimate of a job as things are now: of one that waits, or runs. None for others, and if nothing is known."""
+    if job.status is State.RUNNING:
+        return _of_running(job, now)
+    if job.status is not State.QUEUED:
+        return None
+    seen = _sights.of(job.queue, now).pulse
+    start = ranges.start_range(_ahead_of(job), seen)
+    return _estimate(seen, job.kind, start, now) if start is not None else None
+
+
+def pulse(queue: str, *, now: datetime) -> Pulse:
+    """The queue's pulse, at most half a second old, or twenty times what reading it takes."""
+    return _sights.of(queue, now).pulse
+
+
+def drain(queue: str, *, now: datetime) -> float | None:
+    """Jobs a second that leave the queue while it has a backlog; None when nothing drains it, or nothing is known."""
+    return drain_of(pulse(queue, now=now))
+
+
+def drain_of(seen: Pulse) -> float | None:
+    """The drain rate: as measured; else what its slots would do with jobs as long as they usually are."""
+    if not seen.drains:
+        return None
+    if seen.drain_rate:
+        return seen.drain_rate
+    working, usual = ranges.capacity(seen), ranges.typical(seen)
+    return working.slots / (usual.mean + working.overhead) if usual is not None else None
+
+
+def score(queue: str, *, now: datetime) -> Score:
+    """How well the estimates of the last hour were kept."""
+    rows = Flow.objects.filter(queue=queue, ended_at__gt=now - flow.KEPT_FOR)
+    found = rows.aggregate(promised=Sum("promised", default=0), kept=Sum("kept", default=0))
+    return Score(found["promised"], found["kept"])
+
+
+def forget() -> None:
+    """Read every pulse anew: in a forked child, and for each test."""
+    _sights.forget()
+
+
+@dataclass
+class Sight:
+    """What this process sees of a queue: a pulse, and the jobs that it submitted itself since."""
+
+    pulse: Pulse
+    read_at: float
+    cost: float
+    own: Counter[tuple[str, int]] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stale(self, now: datetime) -> bool:
+        """Whether it is time to look again."""
+        age = time.monotonic() - self.read_at
+        return age >= max(FRESH_SECONDS, DUTY * self.cost) or abs(now - self.pulse.at) > STRAY
+
+    def add(self, kind: str, priority: int) -> dict[str, float]:
+        """What is ahead of a job that is submitted now, by kind; the next one finds it counted."""
+        ahead: dict[str, float] = {}
+        with self.lock:
+            for counts in (self.pulse.waiting, self.own):
+                for (each, other), count in counts.items():
+                    if other >= priority:
+                        ahead[each] = ahead.get(each, 0.0) + count
+            self.own[kind, priority] += 1
+        return ahead
+
+
+class Sights:
+    """The pulses this process keeps. One thread reads a pulse again; the others go on with the one there is."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: in a forked child a lock may have been copied while it was held."""
+        self._lock = threading.Lock()
+        self._kept: dict[str, Sight] = {}
+        self._reading: set[str] = set()
+
+    def of(self, queue: str, now: datetime) -> Sight:
+        """The sight of a queue, read anew if it is stale."""
+        with self._lock:
+            kept = self._kept.get(queue)
+            if kept is not None and (queue in self._reading or not kept.stale(now)):
+                return kept
+            self._reading.add(queue)
+        try:
+            began = time.monotonic()
+            seen = pulses.read(queue, now=now)
+            sight = Sight(seen, time.monotonic(), time.monotonic() - began)
+            with self._lock:
+                self._kept.pop(queue, None)
+                self._kept[queue] = sight
+                while len(self._kept) > REMEMBERED:
+                    del self._kept[next(iter(self._kept))]
+            return sight
+        finally:
+            with self._lock:
+                self._reading.discard(queue)
+
+
+_sights = Sights()
+os.register_at_fork(after_in_child=_sights.forget)
+
+
+def _estimate(seen: Pulse, kind: str, start: tuple[float, float], now: datetime) -> Estimate:
+    """Seconds from the pulse's moment as times, none of them past; a start takes its latency from now on."""
+    finish = ranges.finish_range(start, kind, seen)
+    start_from = max(now, seen.at + timedelta(seconds=start[0]))
+    start_until = max(now + timedelta(seconds=ranges.LATENCY), seen.at + timedelta(seconds=start[1]))
+    if finish is None:
+        return Estimate(start_from, start_until)
+    return Estimate(
+        start_from, start_until,
+        max(start_from + timedelta(seconds=finish[0] - start[0]), now),
+        start_until + timedelta(seconds=finish[1] - start[1]),
+    )  # fmt: skip
+
+
+def _of_running(job: Job, now: datetime) -> Estimate | None:
+    """The end of a job that runs: of its kind's measured durations, those that are longer than it has taken yet."""
+    pace = Pace.objects.filter(kind=job.kind).first()
+    if pace is None or job.started_at is None:
+        return None
+    began = job.started_at if job.attempt == 1 else job.attempts.get(number=job.attempt).started_at
+    elapsed = (now - began).total_seconds()
+    longer = [seconds for seconds in pace.seconds if seconds > elapsed]
+    if not longer:
+        return Estimate(job.started_at, job.started_at)
+    rest = KindPace.of(longer)
+    ends = [began + timedelta(seconds=seconds) for seconds in (rest.p10, rest.p90)]
+    return Estimate(job.started_at, job.started_at, max(ends[0], now), max(ends[1], now))
+
+
+def _ahead_of(job: Job) -> dict[str, float]:
+    """The jobs that go before this one, by kind, at most 10,000."""
+    earlier = Q(due_at__lt=job.due_at) | Q(due_at=job.due_at, id__lt=job.id)
+    before = Q(priority__gt=job.priority) | (Q(priority=job.priority) & earlier)
+    rows = Job.objects.filter(before, queue=job.queue, state=State.QUEUED).order_by().values_list("kind", flat=True)
+    return dict(Counter(rows[: pulses.COUNTED]))

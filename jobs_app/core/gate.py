@@ -1,0 +1,219 @@
+"""The gate of a queue: how many more jobs it may take, agreed on by every process.
+
+Counting a deep queue for each submission would be slow, and a row that each submission changes would put them in
+line. So processes take *credits* in small batches: one credit is one job that may come in. The gate's row is locked for
+a batch, not for a job; and its queue is counted only when credits run out, or a second after the last time.
+
+The bound: at a count, credits = limit - jobs that wait - what other processes still hold. Each job that comes in spends
+one; jobs that leave only make more room. A process that is killed is taken to hold its credits for ten seconds. What
+can overshoot is a transaction that stays open for longer than that.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import close_old_connections, connection, transaction
+from django.db.models import Count, Sum
+
+from jobs_app.core import queries
+from jobs_app.core.lanes import Policy
+from jobs_app.lifecycle import State
+from jobs_app.models import Gate, Job, Turnstile
+from jobs_app.models.guard import writing
+
+HELD_FOR = timedelta(seconds=10)
+"""How long a process that is not heard of is taken to hold its credits."""
+
+KEPT = timedelta(days=1)
+FRESH_SECONDS = 1.0
+RECOUNT_CLOSED_SECONDS = 0.1
+CHEAP_SECONDS = 0.005
+DUTY = 20
+"""A count is repeated at the earliest after so many times what it took above a cheap one: a twentieth of a core."""
+
+BATCH_PART = 8
+"""A batch is the room, divided by this and by the processes that ask: the rest is for the others."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A gate as it stands. ``age``: seconds since it was counted, None before the first time."""
+
+    credits: int
+    depth: int
+    closed: bool
+    age: float | None
+    cost: float
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one contact with a gate gave: credits (0: refused), and how the queue stood."""
+
+    credits: int
+    room: int
+    depth: int
+    processes: int
+
+
+def must_count(standing: Standing) -> bool:
+    """Whether the queue is to be counted now."""
+    if standing.age is None:
+        return True
+    rest = DUTY * max(standing.cost - CHEAP_SECONDS, 0.0)
+    if standing.closed:
+        return standing.age >= max(rest, RECOUNT_CLOSED_SECONDS)
+    return standing.age >= (rest if standing.credits <= 0 else max(rest, FRESH_SECONDS))
+
+
+def counted(standing: Standing, policy: Policy, *, depth: int, held: int) -> Standing:
+    """The gate after a count: ``depth`` jobs wait, and processes hold ``held`` credits.
+
+    It closes when there is no room, and opens again at low water only: so it does not flap.
+    """
+    room = policy.limit - depth - held
+    closed = room <= 0 or (standing.closed and depth > policy.low_water)
+    return replace(standing, credits=room, depth=depth, closed=closed, age=0.0)
+
+
+def batch(standing: Standing, processes: int) -> int:
+    """How many credits one process gets: 0 at a closed gate."""
+    if standing.closed or standing.credits <= 0:
+        return 0
+    return max(1, standing.credits // (BATCH_PART * max(processes, 1)))
+
+
+def contact(queue: str, policy: Policy, *, holding: int, now: datetime) -> Grant:
+    """Ask for credits, and say how many this process still holds.
+
+    In a short transaction of its own also if the caller has one open: else the gate would be locked for as long.
+    """
+    if connection.in_atomic_block:
+        return apart.run(lambda: _contact_apart(queue, policy, holding, now))
+    return _contact(queue, policy, holding, now)
+
+
+def exclusive() -> bool:
+    """Whether the caller is in a transaction that keeps every other writer out already: any on SQLite."""
+    return connection.in_atomic_block and connection.vendor == "sqlite"
+
+
+def look(queue: str, policy: Policy, *, now: datetime) -> Grant:
+    """Count in the caller's own exclusive transaction: no credits are needed where nobody else can come in."""
+    with transaction.atomic(), writing():
+        gate = _locked(queue)
+        held = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR).aggregate(held=Sum("outstanding"))
+        standing = _count(_standing(gate, now), queue, policy, held["held"] or 0)
+        granted = min(batch(standing, 1), 1)
+        _keep(gate, standing, granted, now)
+    return Grant(granted, max(standing.credits, 0), standing.depth, 1)
+
+
+def report(queue: str, *, holding: int, now: datetime) -> None:
+    """Say how many credits this process still holds, so that the others need not wait for them."""
+    with writing():
+        Turnstile.objects.filter(queue=queue, process=name_of_process()).update(outstanding=holding, renewed_at=now)
+
+
+def prune(*, now: datetime) -> int:
+    """Delete what processes held that have been gone for a day. Returns of how many."""
+    gone = Turnstile.objects.filter(renewed_at__lt=now - KEPT)
+    if not gone.exists():
+        return 0  # asked every two seconds: on SQLite a DELETE would take the lock, even for nothing
+    with writing():
+        deleted, _ = gone.delete()
+    return deleted
+
+
+def waiting(queue: str, limit: int, **of: object) -> int:
+    """How many jobs wait in a queue (of an owner, of a token), counted up to ``limit``."""
+    return Job.objects.filter(queue=queue, state=State.QUEUED, **of).values("id")[:limit].count()
+
+
+def name_of_process() -> str:
+    """This process, as the gate's other processes know it."""
+    return f"{socket.gethostname()[:80]}/{os.getpid()}"
+
+
+def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime) -> Grant:
+    close_old_connections()
+    return _contact(queue, policy, holding, now)
+
+
+def _contact(queue: str, policy: Policy, holding: int, now: datetime) -> Grant:
+    with transaction.atomic(), writing():
+        gate = _locked(queue)
+        others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR)
+        others = others.exclude(process=name_of_process())
+        told = others.aggregate(processes=Count("id"), held=Sum("outstanding"))
+        standing = _standing(gate, now)
+        if must_count(standing):
+            standing = _count(standing, queue, policy, holding + (told["held"] or 0))
+        granted = batch(standing, told["processes"] + 1)
+        _keep(gate, standing, granted, now)
+        Turnstile.objects.bulk_create(
+            [Turnstile(queue=queue, process=name_of_process(), outstanding=holding + granted, renewed_at=now)],
+            update_conflicts=True, unique_fields=["queue", "process"], update_fields=["outstanding", "renewed_at"],
+        )  # fmt: skip
+    return Grant(granted, max(standing.credits, 0), standing.depth, told["processes"] + 1)
+
+
+def _locked(queue: str) -> Gate:
+    gate = queries.locked(Gate.objects.filter(queue=queue)).first()
+    if gate is None:
+        Gate.objects.get_or_create(queue=queue)
+        gate = queries.locked(Gate.objects.filter(queue=queue)).get()
+    return gate
+
+
+def _count(standing: Standing, queue: str, policy: Policy, held: int) -> Standing:
+    began = time.perf_counter()
+    depth = waiting(queue, policy.hard_limit + 1)
+    return replace(counted(standing, policy, depth=depth, held=held), cost=time.perf_counter() - began)
+
+
+def _standing(gate: Gate, now: datetime) -> Standing:
+    # A clock that was set back would make the last count look as if it were yet to come.
+    age = None if gate.measured_at is None or gate.measured_at > now else (now - gate.measured_at).total_seconds()
+    return Standing(gate.credits, gate.depth, gate.closed_at is not None, age, gate.cost_seconds)
+
+
+def _keep(gate: Gate, standing: Standing, granted: int, now: datetime) -> None:
+    gate.credits = standing.credits - granted
+    gate.depth = standing.depth
+    gate.cost_seconds = standing.cost
+    if standing.age == 0.0:
+        gate.measured_at = now
+    if standing.closed != (gate.closed_at is not None):
+        gate.closed_at = now if standing.closed else None
+    gate.save(force_update=True)
+
+
+class Apart:
+    """A thread with a database connection of its own, begun when it is first needed, and anew after a fork."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-gate")
+
+    def run(self, call: Callable[[], Grant]) -> Grant:
+        """Call there, and wait for it."""
+        return self._threads.submit(call).result()
+
+    def stop(self) -> None:
+        """Close its connection (tests; a process that ends need not call it)."""
+        self._threads.submit(lambda: connection.close()).result()  # the thread's own, not the caller's
+
+
+apart = Apart()
+os.register_at_fork(after_in_child=apart.forget)

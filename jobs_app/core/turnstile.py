@@ -1,0 +1,168 @@
+"""The turnstile: what one process knows of the gates, so that most submissions pass without asking anybody.
+
+It spends the credits it was given, remembers for a moment that a queue was full, and gives each refused caller a place
+in a line. All of it is lost with the process, and harms nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import connection
+
+from jobs_app.core import gate
+from jobs_app.core.gate import Grant
+from jobs_app.core.lanes import Policy
+
+CREDIT_SECONDS = 1.0
+"""Credits that were not spent by then are given up: others may need them."""
+
+REFUSAL_SECONDS = 0.1
+"""For so long a full queue is not asked about again, so that refusals cost nothing."""
+
+REMEMBERED = 10_000
+"""Users, tokens and places in a line that a process remembers."""
+
+SHARE_PART = 8
+
+
+class Full(Exception):
+    """No room: how the queue stood, and how many processes share what becomes free."""
+
+    def __init__(self, depth: int, processes: int) -> None:
+        super().__init__(f"{depth} jobs wait")
+        self.depth = depth
+        self.processes = processes
+
+
+@dataclass
+class _Purse:
+    credits: int = 0
+    near: bool = False
+    taken_at: float = 0.0
+    passing: deque[float] = field(default_factory=deque)
+    refused_until: float = 0.0
+    grant: Grant | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass
+class _Share:
+    credits: int
+    counted_at: float
+
+
+class Turnstile:
+    """One process's part of every gate. ``clock`` measures intervals in seconds; tests pass their own."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: in a forked child, and for each test."""
+        self._purses: dict[str, _Purse] = {}
+        self._shares: OrderedDict[tuple[object, ...], _Share] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def enter(self, queue: str, policy: Policy, *, now: datetime) -> bool:
+        """Let one submission in. Returns whether it spent a credit: then the caller says ``leave`` when it is over.
+
+        Raises Full.
+        """
+        purse = self._purse(queue)
+        if gate.exclusive():
+            # Nor may it wait for a thread of this process that waits for its transaction.
+            purse.grant = gate.look(queue, policy, now=now)
+            if purse.grant.credits == 0:
+                raise Full(purse.grant.depth, purse.grant.processes)
+            return False
+        if self._clock() < purse.refused_until and purse.grant is not None:
+            raise Full(purse.grant.depth, purse.grant.processes)
+        with purse.lock:
+            self._tidy(purse)
+            if purse.credits == 0:
+                self._ask(queue, purse, policy, now)
+            purse.credits -= 1
+            purse.passing.append(self._clock())
+        return True
+
+    def leave(self, queue: str, *, now: datetime) -> None:
+        """A submission that entered was committed, or came to nothing.
+
+        Far from the limit that is told with the next contact. Near it others may be waiting for just this credit.
+        """
+        purse = self._purse(queue)
+        with purse.lock:
+            if purse.passing:
+                purse.passing.popleft()
+            near, holding = purse.near, self._holding(purse)
+        if near and not connection.in_atomic_block:
+            gate.report(queue, holding=holding, now=now)
+
+    def within_share(self, key: tuple[object, ...], limit: int, count: Callable[[], int]) -> bool:
+        """Whether one more is within a share, counted anew after a second or an eighth of the room.
+
+        Not exact: each process may let one more in than there is room for.
+        """
+        with self._lock:
+            share = self._shares.get(key)
+            if share is not None and self._clock() - share.counted_at < self._lasts(share):
+                share.credits -= share.credits > 0
+                return share.credits >= 0
+        room = limit - count()
+        with self._lock:
+            left = max(1, room // SHARE_PART) - 1 if room > 0 else -1
+            self._shares[key] = _Share(left, self._clock())
+            self._shares.move_to_end(key)
+            while len(self._shares) > REMEMBERED:
+                self._shares.popitem(last=False)
+        return room > 0
+
+    def room(self, queue: str) -> int | None:
+        """About how many more the queue takes, as of the last contact; None before the first."""
+        grant = self._purse(queue).grant
+        return None if grant is None else grant.room
+
+    def depth(self, queue: str) -> int:
+        """How many waited, as of the last contact; 0 before the first."""
+        grant = self._purse(queue).grant
+        return 0 if grant is None else grant.depth
+
+    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime) -> None:
+        grant = gate.contact(queue, policy, holding=self._holding(purse), now=now)
+        purse.grant, purse.credits, purse.taken_at = grant, grant.credits, self._clock()
+        purse.near = grant.credits <= 1
+        if grant.credits == 0:
+            purse.refused_until = self._clock() + REFUSAL_SECONDS
+            raise Full(grant.depth, grant.processes)
+
+    def _tidy(self, purse: _Purse) -> None:
+        if self._clock() - purse.taken_at > CREDIT_SECONDS:
+            purse.credits = 0
+        forgotten = self._clock() - gate.HELD_FOR.total_seconds()
+        while purse.passing and purse.passing[0] < forgotten:
+            purse.passing.popleft()  # rolled back, most likely: nothing tells us of that
+
+    def _holding(self, purse: _Purse) -> int:
+        return purse.credits + len(purse.passing)
+
+    def _lasts(self, share: _Share) -> float:
+        """How long a count of a share serves: while it has credits, a second; refused, a moment; else not at all."""
+        if share.credits > 0:
+            return CREDIT_SECONDS
+        return REFUSAL_SECONDS if share.credits < 0 else 0.0
+
+    def _purse(self, queue: str) -> _Purse:
+        with self._lock:
+            return self._purses.setdefault(queue, _Purse())
+
+
+turnstile = Turnstile()
+os.register_at_fork(after_in_child=turnstile.forget)

@@ -1,0 +1,116 @@
+"""The bound of a queue while many submit at once: threads here, and processes like those of a web server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+
+from jobs_app.core import admission, gate, lanes
+from jobs_app.core.turnstile import Turnstile
+from jobs_app.errors import QueueFull
+from jobs_app.lifecycle import State
+from jobs_app.models import Job
+from jobs_app.models import Turnstile as Held
+from tests.support.ledger import submitted
+from tests.support.processes import ROOT, eventually
+from tests.support.together import at_once
+
+pytestmark = pytest.mark.usefixtures("quiet", "nudged")
+
+LIMIT = 200
+SUBMIT = """
+import django; django.setup()
+from jobs_app.core import submission, transport
+from jobs_app.errors import QueueFull
+transport.publisher.work = lambda queue: None
+print("ready", flush=True); input()
+accepted = refused = 0
+for _ in range({tries}):
+    try:
+        submission.submit("system.echo", {{"text": "a"}})
+        accepted += 1
+    except QueueFull:
+        refused += 1
+print(accepted, refused, flush=True)
+"""
+
+
+def waiting() -> int:
+    return Job.objects.filter(state=State.QUEUED).count()
+
+
+@pytest.mark.slow
+def test_six_processes_never_go_over_the_limit(worker_environment: dict[str, str]) -> None:
+    environment = {**worker_environment, "QUEUE_LIMIT": str(LIMIT), "DJANGO_SETTINGS_MODULE": "project.settings"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SUBMIT.format(tries=LIMIT)],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(6)
+    ]  # fmt: skip
+    try:
+        for each in processes:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in processes:
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        told = [each.communicate(timeout=120)[0].split() for each in processes]
+    finally:
+        for each in processes:
+            each.kill()
+    accepted = sum(int(first) for first, _ in told)
+    assert sum(int(second) for _, second in told) == 6 * LIMIT - accepted
+    assert waiting() == accepted
+    assert LIMIT * 0.9 <= accepted <= LIMIT, "no overshoot, and hardly any room left unused"
+    assert sum(int(first) > 0 for first, _ in told) >= 2, "several processes got some of it"
+
+
+def test_threads_of_one_process_never_go_over_the_limit(configured: object) -> None:
+    configured(queue_limit=10)  # type: ignore[operator]
+
+    def attempt() -> bool:
+        try:
+            submitted()
+        except QueueFull:
+            return False
+        return True
+
+    assert 1 <= sum(at_once(*[attempt] * 24)) == waiting() <= 10
+    # While many pass at once some are refused early, for a tenth of a second: the room is not lost.
+    eventually(lambda: not attempt() and waiting() == 10, what="the last place to be taken")
+
+
+def test_credits_that_another_process_holds_are_not_given_away(configured: object) -> None:
+    configured(queue_limit=10)  # type: ignore[operator]
+    policy = lanes.policy("default")
+    now = submitted().created_at
+    with gate.writing():
+        Held.objects.create(queue="default", process="elsewhere/1", outstanding=8, renewed_at=now)
+        gate.Gate.objects.update(measured_at=None)
+    fresh = Turnstile()
+    fresh.enter("default", policy, now=now)
+    with pytest.raises(Exception, match="1 jobs wait"):
+        fresh.enter("default", policy, now=now)
+    fresh.forget()
+    fresh.enter("default", policy, now=now + 2 * gate.HELD_FOR)  # that process is not heard of any more
+
+
+def test_one_key_is_one_job_however_many_come_at_once_to_an_almost_full_queue(configured: object, alice: User) -> None:
+    configured(queue_limit=1)  # type: ignore[operator]
+
+    def attempt(owner: User) -> object:
+        try:
+            return submitted(owner=owner, idempotency_key="key").id
+        except QueueFull:
+            return None
+
+    found = {each for each in at_once(*[partial(attempt, alice)] * 50) if each is not None}
+    assert len(found) == waiting() == 1
+    assert admission.turnstile.room("default") is not None
