@@ -168,7 +168,7 @@ def _check_shares(applicant: Applicant, policy: Policy, now: datetime) -> None:
         words = f"expected fewer than {limit:,} waiting jobs in queue {applicant.queue}, and {whose} as many"
         depth = turnstile.depth(applicant.queue)
         part = limit / max(depth, limit)  # of what leaves the queue, a part is theirs
-        raise _refusal(ShareExceeded, applicant, words, reason, policy, depth, excess=1, part=part, now=now)
+        raise _refusal(ShareExceeded, applicant, words, reason, policy, depth, ahead=1 / part, part=part, now=now)
 
 
 def _enter_over(applicant: Applicant, policy: Policy, now: datetime) -> Entry:
@@ -186,15 +186,16 @@ def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int
         words = f"{_wait(depth)} in queue {applicant.queue}, and its limit is {policy.limit:,}"
     else:
         words = f"{_wait(depth)} in queue {applicant.queue}; it was full, and takes jobs again at {policy.low_water:,}"
-    excess = depth - policy.low_water
-    return _refusal(QueueFull, applicant, words, Reason.FULL, policy, depth, excess=excess, part=1 / processes, now=now)
+    ahead = depth - policy.low_water
+    return _refusal(QueueFull, applicant, words, Reason.FULL, policy, depth, ahead=ahead, part=1 / processes, now=now)
 
 
 def _refusal(
     error: type[Refused], applicant: Applicant, words: str, reason: Reason, policy: Policy, depth: int, *,
-    excess: int, part: float, now: datetime,
+    ahead: float, part: float, now: datetime,
 ) -> Refused:  # fmt: skip
-    """The refusal, with when to come back: ``excess`` jobs must leave first, and ``part`` of what leaves is theirs."""
+    """The refusal, with when to come back: ``ahead`` jobs must leave the queue first; of the room that is made then,
+    this process may give away a ``part``."""
     longest = conf.current().retry_after_seconds
     pulse = estimates.pulse(applicant.queue, now=now)
     drain = estimates.drain_of(pulse)
@@ -208,7 +209,7 @@ def _refusal(
         retry_after, why = min(longest, UNMEASURED_SECONDS), "how fast jobs leave it is not known yet"
     else:
         who = (applicant.owner.pk if applicant.owner else None, applicant.key) if applicant.key else None
-        retry_after = line.place(applicant.queue, who, excess=excess, pace=drain * part, longest=longest)
+        retry_after = line.place(applicant.queue, who, first=ahead / drain, pace=drain * part, longest=longest)
         why = f"{_rate(drain)} leave it"
     facts = {
         "queue": applicant.queue, "depth": depth, "limit": policy.limit, "low_water": policy.low_water,

@@ -126,6 +126,8 @@ def queue_names() -> list[str]:
 
 
 def _choose(queue: str, now: datetime, there: int) -> list[Job]:
+    if _room(Queue.objects.filter(name=queue).first(), queue, there) <= 0:
+        return []  # while a queue is full each submission asks: without a lock, that others wait for
     with transaction.atomic(), writing():
         lane = queries.locked(Queue.objects.filter(name=queue)).first()
         if lane is None:
@@ -133,10 +135,7 @@ def _choose(queue: str, now: datetime, there: int) -> list[Job]:
             with connection.cursor() as cursor:
                 cursor.execute(sql.statement("make_queue"), {"name": queue})
             lane = queries.locked(Queue.objects.filter(name=queue)).get()
-        if lane.paused_at is not None:
-            return []
-        published = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).count()
-        room = fill_of(lane.window or conf.current().window) - max(published, there)
+        room = _room(lane, queue, there)
         if room <= 0:
             return []
         due = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=True).only("id", "kind")
@@ -144,6 +143,14 @@ def _choose(queue: str, now: datetime, there: int) -> list[Job]:
         chosen = list(queries.locked(in_order, skip_locked=True)[: min(room, PUBLISHED_AT_ONCE)])
         Job.objects.filter(id__in=[job.id for job in chosen], state=State.QUEUED).update(dispatched_at=now)
         return chosen
+
+
+def _room(lane: Queue | None, queue: str, there: int) -> int:
+    """How many messages more may be published: none of a paused queue."""
+    if lane is not None and lane.paused_at is not None:
+        return 0
+    published = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).count()
+    return fill_of((lane and lane.window) or conf.current().window) - max(published, there)
 
 
 def _publish(chosen: list[Job], queue: str, at: datetime) -> None:

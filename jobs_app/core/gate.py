@@ -31,6 +31,9 @@ from jobs_app.models.guard import writing
 HELD_FOR = timedelta(seconds=10)
 """How long a process that is not heard of is taken to hold its credits."""
 
+HEARD_OF = timedelta(minutes=1)
+"""Who was at the gate within that time shares in what becomes free."""
+
 KEPT = timedelta(days=1)
 FRESH_SECONDS = 1.0
 RECOUNT_CLOSED_SECONDS = 0.1
@@ -98,6 +101,20 @@ def contact(queue: str, policy: Policy, *, holding: int, now: datetime) -> Grant
     if connection.in_atomic_block:
         return apart.run(lambda: _contact_apart(queue, policy, holding, now))
     return _contact(queue, policy, holding, now)
+
+
+def still_closed(queue: str, policy: Policy, *, now: datetime) -> Grant | None:
+    """The refusal of a gate that is closed and stays so, told from reads alone; None when it is worth a contact.
+
+    So a full queue costs no lock, for which on SQLite its workers would have to wait.
+    """
+    if not Gate.objects.filter(queue=queue, closed_at__isnull=False).exists():
+        return None
+    depth = waiting(queue, policy.hard_limit + 1)
+    if depth <= policy.low_water:
+        return None
+    others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HEARD_OF)
+    return Grant(0, 0, depth, others.exclude(process=name_of_process()).count() + 1)
 
 
 def exclusive() -> bool:

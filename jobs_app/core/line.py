@@ -39,15 +39,15 @@ class Line:
         self._ends: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def place(self, queue: str, key: Hashable | None, *, excess: int, pace: float, longest: int) -> int:
+    def place(self, queue: str, key: Hashable | None, *, first: float, pace: float, longest: int) -> int:
         """Seconds (1 to ``longest``) until there is room for this caller.
 
-        excess: jobs that must leave first. pace: jobs a second that leave and that this process may give away.
+        first: seconds until there is room for anybody. pace: places a second that this process may give away then.
         key: who asks; None for a caller that cannot be told from others, which gets some time along the line.
         """
         with self._lock:
             now = self._clock()
-            first = now + MARGIN * max(excess, 0) / pace
+            first = now + MARGIN * max(first, 0.0)
             end = max(self._ends.get(queue, 0.0), first)
             kept = self._places.get((queue, key)) if key is not None else None
             if kept is not None and kept > now:

@@ -26,6 +26,9 @@ CREDIT_SECONDS = 1.0
 REFUSAL_SECONDS = 0.1
 """For so long a full queue is not asked about again, so that refusals cost nothing."""
 
+RENEW_SECONDS = 20.0
+"""How often a process shows itself at a closed gate, so that the others know that it is there."""
+
 REMEMBERED = 10_000
 """Users, tokens and places in a line that a process remembers."""
 
@@ -47,6 +50,7 @@ class _Purse:
     near: bool = False
     taken_at: float = 0.0
     passing: deque[float] = field(default_factory=deque)
+    refused: Grant | None = None
     refused_until: float = 0.0
     grant: Grant | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,14 +87,22 @@ class Turnstile:
             if purse.grant.credits == 0:
                 raise Full(purse.grant.depth, purse.grant.processes)
             return False
-        if self._clock() < purse.refused_until and purse.grant is not None:
-            raise Full(purse.grant.depth, purse.grant.processes)
-        with purse.lock:
+        full = purse.refused
+        if full is not None and self._clock() < purse.refused_until:
+            raise Full(full.depth, full.processes)
+        if full is None:
+            purse.lock.acquire()
+        elif not purse.lock.acquire(blocking=False):
+            # Somebody asks whether it is full still: the others need not wait for the answer.
+            raise Full(full.depth, full.processes)
+        try:
             self._tidy(purse)
             if purse.credits == 0:
                 self._ask(queue, purse, policy, now)
             purse.credits -= 1
             purse.passing.append(self._clock())
+        finally:
+            purse.lock.release()
         return True
 
     def leave(self, queue: str, *, now: datetime) -> None:
@@ -136,10 +148,16 @@ class Turnstile:
         return 0 if grant is None else grant.depth
 
     def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime) -> None:
-        grant = gate.contact(queue, policy, holding=self._holding(purse), now=now)
-        purse.grant, purse.credits, purse.taken_at = grant, grant.credits, self._clock()
+        grant = None
+        if purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
+            grant = gate.still_closed(queue, policy, now=now)
+        if grant is None:
+            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now)
+            purse.taken_at = self._clock()
+        purse.grant, purse.credits = grant, grant.credits
         purse.near = grant.credits <= 1
-        if grant.credits == 0:
+        purse.refused = None if grant.credits else grant
+        if not grant.credits:
             purse.refused_until = self._clock() + REFUSAL_SECONDS
             raise Full(grant.depth, grant.processes)
 

@@ -75,6 +75,7 @@ def contacts(monkeypatch: pytest.MonkeyPatch) -> list[Grant]:
     """What the next contacts with the gate give. The gate itself is tested with its database elsewhere."""
     grants: list[Grant] = []
     monkeypatch.setattr(gate, "exclusive", lambda: False)
+    monkeypatch.setattr(gate, "still_closed", lambda *_, **__: None)
     monkeypatch.setattr(gate, "contact", lambda *_, **__: grants.pop(0))
     monkeypatch.setattr(gate, "report", lambda *_, **__: None)
     return grants
@@ -111,9 +112,9 @@ def test_old_credits_are_given_up_and_a_refusal_is_remembered_for_a_moment(
 
 def test_those_refused_are_told_times_one_after_another() -> None:
     line = Line(Clock())
-    told = [line.place("default", key, excess=10, pace=5.0, longest=300) for key in range(200)]
+    told = [line.place("default", key, first=2.0, pace=5.0, longest=300) for key in range(200)]
     assert told == sorted(told)
-    assert told[0] == 3  # ten jobs at five a second, and a tenth more
+    assert told[0] == 3  # two seconds, a place in the line, and a tenth more
     assert 40 <= told[-1] - told[0] <= 48
     assert max(told.count(second) for second in set(told)) <= 5
 
@@ -121,19 +122,19 @@ def test_those_refused_are_told_times_one_after_another() -> None:
 def test_a_caller_that_comes_too_early_keeps_its_place() -> None:
     clock = Clock()
     line = Line(clock)
-    first = line.place("default", "a", excess=50, pace=5.0, longest=300)
-    line.place("default", "b", excess=50, pace=5.0, longest=300)
+    first = line.place("default", "a", first=10.0, pace=5.0, longest=300)
+    line.place("default", "b", first=10.0, pace=5.0, longest=300)
     clock.now += 4
-    assert line.place("default", "a", excess=50, pace=5.0, longest=300) == first - 4
+    assert line.place("default", "a", first=10.0, pace=5.0, longest=300) == first - 4
 
 
-@given(st.integers(-5, 10_000), st.floats(0.001, 1000), st.integers(1, 600), st.integers(1, 50), st.booleans())
+@given(st.floats(-5, 10_000), st.floats(0.001, 1000), st.integers(1, 600), st.integers(1, 50), st.booleans())
 def test_told_times_are_whole_seconds_within_bounds(
-    excess: int, pace: float, longest: int, callers: int, keyed: bool
+    first: float, pace: float, longest: int, callers: int, keyed: bool
 ) -> None:
     line = Line(Clock())
     for caller in range(callers):
-        told = line.place("default", caller if keyed else None, excess=excess, pace=pace, longest=longest)
+        told = line.place("default", caller if keyed else None, first=first, pace=pace, longest=longest)
         assert isinstance(told, int)
         assert 1 <= told <= longest
 
@@ -142,9 +143,9 @@ def test_a_line_grows_no_longer_than_the_longest_time() -> None:
     clock = Clock()
     line = Line(clock)
     for key in range(10_000):
-        line.place("default", key, excess=1, pace=1.0, longest=60)
+        line.place("default", key, first=1.0, pace=1.0, longest=60)
     clock.now += 61
-    assert line.place("default", "new", excess=1, pace=1.0, longest=60) <= 3
+    assert line.place("default", "new", first=1.0, pace=1.0, longest=60) <= 3
 
 
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=100), st.floats(0.5, 50), st.integers(1, 20))
