@@ -69,7 +69,7 @@ def test_upkeep_deletes_the_rows_of_processes_long_gone() -> None:
     now = clock.database_now()
     presence.announce("old", DEFAULT, 1, now=now - timedelta(days=1, seconds=1))
     presence.announce("young", DEFAULT, 1, now=now - timedelta(hours=23))
-    upkeep.rescue_lost()
+    upkeep.observe()
     assert Listener.objects.get().process == "young"
     assert presence.prune(now=now) == 0
     assert presence.prune(now=now + timedelta(days=1)) == 1

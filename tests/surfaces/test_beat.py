@@ -126,4 +126,4 @@ def test_ticks_come_back_after_a_broker_that_went_away_and_after_a_restart(stage
     with stage.beat() as again:
         eventually(lambda: stage.broker.waiting("system") > 0, what="ticks of a beat that was started again")
         assert again.stop() == 0
-    assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count()) == (2, 2)
+    assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count()) == (3, 2)
