@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs_app import conf
 from jobs_app.core import estimates, gate, lanes
 from jobs_app.core.lanes import Policy
 from jobs_app.core.line import UNMEASURED_SECONDS, line
+from jobs_app.core.pulses import STALLED_AFTER, Pulse
 from jobs_app.core.rates import rates
 from jobs_app.core.refusals import tally
 from jobs_app.core.turnstile import Full, turnstile
@@ -27,6 +28,7 @@ from jobs_app.models import Job
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+SILENCE = timedelta(seconds=10)
 OVERFLOW = "jobs_app.overflow_queue"
 POLICY_SECONDS = 1.0
 """A changed limit is in force in every process after so long."""
@@ -203,7 +205,7 @@ def _refusal(
         retry_after, why = longest, "it is paused"
     elif pulse.slots == 0:
         retry_after, why = longest, "no worker takes its jobs"
-    elif pulse.stalled:
+    elif pulse.stalled or _stands_still(pulse):
         retry_after, why = longest, "nothing leaves it at the moment"
     elif not drain:
         retry_after, why = min(longest, UNMEASURED_SECONDS), "how fast jobs leave it is not known yet"
@@ -216,6 +218,12 @@ def _refusal(
         "drain_rate": drain, "reason": reason,
     }  # fmt: skip
     return error(f"{words}; {why}; try again in {retry_after} s", retry_after=retry_after, facts=facts)
+
+
+def _stands_still(pulse: Pulse) -> bool:
+    """Whether nothing runs although jobs wait, and upkeep is silent too: as when the broker is away."""
+    silent = pulse.measured_at is None or pulse.at - pulse.measured_at > SILENCE
+    return silent and not pulse.running and (pulse.oldest_age or 0.0) > STALLED_AFTER
 
 
 def _wait(depth: int) -> str:

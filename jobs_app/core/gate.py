@@ -73,7 +73,8 @@ def must_count(standing: Standing) -> bool:
     rest = DUTY * max(standing.cost - CHEAP_SECONDS, 0.0)
     if standing.closed:
         return standing.age >= max(rest, RECOUNT_CLOSED_SECONDS)
-    return standing.age >= (rest if standing.credits <= 0 else max(rest, FRESH_SECONDS))
+    # Without credits it either finds room, or closes: so that is not asked often.
+    return standing.credits <= 0 or standing.age >= max(rest, FRESH_SECONDS)
 
 
 def counted(standing: Standing, policy: Policy, *, depth: int, held: int) -> Standing:

@@ -18,6 +18,7 @@ import httpx
 from django.contrib.auth.models import User
 
 from jobs_app.core import clock, control
+from jobs_app.errors import Conflict
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.models import Job, Queue
 from jobs_app.models.guard import writing
@@ -157,7 +158,8 @@ class Stage:
                 way.mend()
         self.ensure()
         for job in Job.objects.exclude(state__in=FINAL):  # of a test that failed
-            control.cancel(job.id, actor=None, now=clock.database_now())
+            with suppress(Conflict):  # it has just ended
+                control.cancel(job.id, actor=None, now=clock.database_now())
         eventually(lambda: not Job.objects.filter(state=State.RUNNING).exists(), what="running jobs to end")
 
     def rest(self) -> None:

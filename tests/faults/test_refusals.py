@@ -30,7 +30,11 @@ def submit(api: httpx.Client, seconds: float = 0) -> httpx.Response:
 
 def is_refused(api: httpx.Client, words: str, retry_after: int = LONGEST) -> None:
     """Submit until it is refused with these words, and look at the rest of the answer."""
-    answer = eventually(lambda: _refused(api, words), what=f"a refusal that says {words!r}")
+    seen: list[str] = []
+    try:
+        answer = eventually(lambda: _refused(api, words, seen), what=f"a refusal that says {words!r}")
+    except AssertionError:
+        raise AssertionError(f"expected a refusal that says {words!r}, the last answers were {seen[-4:]}") from None
     assert answer is not None
     body = answer.json()
     assert (answer.status_code, body["code"], body["reason"]) == (503, "queue-full", "full")
@@ -38,8 +42,9 @@ def is_refused(api: httpx.Client, words: str, retry_after: int = LONGEST) -> Non
     assert (body["queue"], body["limit"]) == ("default", LIMIT)
 
 
-def _refused(api: httpx.Client, words: str) -> httpx.Response | None:
+def _refused(api: httpx.Client, words: str, seen: list[str]) -> httpx.Response | None:
     answer = submit(api)
+    seen.append(answer.text)
     assert answer.status_code in (202, 503), answer.text
     return answer if answer.status_code == 503 and words in answer.json()["detail"] else None
 
