@@ -13,6 +13,8 @@ from typing import Any
 
 from celery.beat import SchedulingError, Service
 from celery.signals import beat_init
+from django.db import transaction
+from django_celery_beat.models import PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from jobs_app import wire
@@ -45,6 +47,15 @@ class Scheduler(DatabaseScheduler):
     """Schedules from the database; those of the settings are written there at every start."""
 
     Entry = Row
+
+    def setup_schedule(self) -> None:
+        """Write the schedules of the settings; their intervals first, one beat after the other. Else two that start at
+        once would both make them: nothing keeps an interval unique."""
+        with transaction.atomic():
+            PeriodicTasks.update_changed()  # its one row serves as the lock
+            for entry in self.app.conf.beat_schedule.values():
+                self.Entry.to_model_schedule(entry["schedule"])
+        super().setup_schedule()
 
     def tick(self, *arguments: Any, **named: Any) -> Any:
         """One turn of the loop; a database that does not answer is not waited for without bound."""

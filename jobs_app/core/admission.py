@@ -6,18 +6,17 @@ A refusal writes nothing, and is counted later. Retries and rescues are no submi
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jobs_app import conf
 from jobs_app.core import estimates, gate, lanes
 from jobs_app.core.lanes import Policy
 from jobs_app.core.line import UNMEASURED_SECONDS, line
-from jobs_app.core.pulses import STALLED_AFTER, Pulse
+from jobs_app.core.pulses import STALLED_AFTER, Pulse, jobs_wait
 from jobs_app.core.rates import rates
 from jobs_app.core.refusals import tally
 from jobs_app.core.turnstile import Full, turnstile
@@ -28,7 +27,7 @@ from jobs_app.models import Job
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-SILENCE = timedelta(seconds=10)
+SILENCE_SECONDS = 10.0
 OVERFLOW = "jobs_app.overflow_queue"
 POLICY_SECONDS = 1.0
 """A changed limit is in force in every process after so long."""
@@ -53,12 +52,12 @@ class Entry:
 
     queue: str
     counted: bool
-    _over: threading.Event = field(default_factory=threading.Event)
+    """Whether it holds a credit still."""
 
     def leave(self, *, now: datetime) -> None:
         """Give the credit back to the gate's account: the job is a row now, or never will be. Twice is no error."""
-        if self.counted and not self._over.is_set():
-            self._over.set()
+        if self.counted:
+            self.counted = False
             turnstile.leave(self.queue, now=now)
 
 
@@ -185,9 +184,11 @@ def _enter_over(applicant: Applicant, policy: Policy, now: datetime) -> Entry:
 
 def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int, now: datetime) -> Refused:
     if depth >= policy.limit or applicant.overflow:
-        words = f"{_wait(depth)} in queue {applicant.queue}, and its limit is {policy.limit:,}"
+        words = f"{jobs_wait(depth)} in queue {applicant.queue}, and its limit is {policy.limit:,}"
     else:
-        words = f"{_wait(depth)} in queue {applicant.queue}; it was full, and takes jobs again at {policy.low_water:,}"
+        words = (
+            f"{jobs_wait(depth)} in queue {applicant.queue}; it was full, and takes jobs again at {policy.low_water:,}"
+        )
     ahead = depth - policy.low_water
     return _refusal(QueueFull, applicant, words, Reason.FULL, policy, depth, ahead=ahead, part=1 / processes, now=now)
 
@@ -222,12 +223,7 @@ def _refusal(
 
 def _stands_still(pulse: Pulse) -> bool:
     """Whether nothing runs although jobs wait, and upkeep is silent too: as when the broker is away."""
-    silent = pulse.measured_at is None or pulse.at - pulse.measured_at > SILENCE
-    return silent and not pulse.running and (pulse.oldest_age or 0.0) > STALLED_AFTER
-
-
-def _wait(depth: int) -> str:
-    return "1 job waits" if depth == 1 else f"{depth:,} jobs wait"
+    return pulse.silent(SILENCE_SECONDS) and not pulse.running and (pulse.oldest_age or 0.0) > STALLED_AFTER
 
 
 def _rate(jobs_a_second: float) -> str:

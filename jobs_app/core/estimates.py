@@ -93,13 +93,9 @@ def pulse(queue: str, *, now: datetime) -> Pulse:
     return _sights.of(queue, now).pulse
 
 
-def drain(queue: str, *, now: datetime) -> float | None:
-    """Jobs a second that leave the queue while it has a backlog; None when nothing drains it, or nothing is known."""
-    return drain_of(pulse(queue, now=now))
-
-
 def drain_of(seen: Pulse) -> float | None:
-    """The drain rate: as measured; else what its slots would do with jobs as long as they usually are."""
+    """Jobs a second that leave the queue while it has a backlog: as measured; else what its slots would do with jobs as
+    long as they usually are. None when nothing drains it, or nothing is known."""
     if not seen.drains:
         return None
     if seen.drain_rate:

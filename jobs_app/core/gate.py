@@ -126,7 +126,7 @@ def exclusive() -> bool:
 def look(queue: str, policy: Policy, *, now: datetime) -> Grant:
     """Count in the caller's own exclusive transaction: no credits are needed where nobody else can come in."""
     with transaction.atomic(), writing():
-        gate = _locked(queue)
+        gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
         held = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR).aggregate(held=Sum("outstanding"))
         standing = _count(_standing(gate, now), queue, policy, held["held"] or 0)
         granted = min(batch(standing, 1), 1)
@@ -142,12 +142,7 @@ def report(queue: str, *, holding: int, now: datetime) -> None:
 
 def prune(*, now: datetime) -> int:
     """Delete what processes held that have been gone for a day. Returns of how many."""
-    gone = Turnstile.objects.filter(renewed_at__lt=now - KEPT)
-    if not gone.exists():
-        return 0  # asked every two seconds: on SQLite a DELETE would take the lock, even for nothing
-    with writing():
-        deleted, _ = gone.delete()
-    return deleted
+    return queries.delete_any(Turnstile.objects.filter(renewed_at__lt=now - KEPT))
 
 
 def waiting(queue: str, limit: int, **of: object) -> int:
@@ -167,7 +162,7 @@ def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime) -> G
 
 def _contact(queue: str, policy: Policy, holding: int, now: datetime) -> Grant:
     with transaction.atomic(), writing():
-        gate = _locked(queue)
+        gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
         others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR)
         others = others.exclude(process=name_of_process())
         told = others.aggregate(processes=Count("id"), held=Sum("outstanding"))
@@ -181,14 +176,6 @@ def _contact(queue: str, policy: Policy, holding: int, now: datetime) -> Grant:
             update_conflicts=True, unique_fields=["queue", "process"], update_fields=["outstanding", "renewed_at"],
         )  # fmt: skip
     return Grant(granted, max(standing.credits, 0), standing.depth, told["processes"] + 1)
-
-
-def _locked(queue: str) -> Gate:
-    gate = queries.locked(Gate.objects.filter(queue=queue)).first()
-    if gate is None:
-        Gate.objects.get_or_create(queue=queue)
-        gate = queries.locked(Gate.objects.filter(queue=queue)).get()
-    return gate
 
 
 def _count(standing: Standing, queue: str, policy: Policy, held: int) -> Standing:

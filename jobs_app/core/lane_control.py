@@ -16,7 +16,7 @@ from django.db import transaction
 from jobs_app import conf
 from jobs_app.core import queries, transport
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
-from jobs_app.models import Queue
+from jobs_app.models import Gate, Queue
 from jobs_app.models.guard import writing
 
 if TYPE_CHECKING:
@@ -155,14 +155,10 @@ def _locked(name: str, actor: User | None) -> Queue:
     """The queue's row, locked until the transaction ends; made if the queue is configured and has none yet."""
     if not may_control(actor):
         raise NotAllowed("expected the permission to control queues: ask somebody who may give it to you")
-    lane = queries.locked(Queue.objects.whole().filter(name=name)).first()
-    if lane is not None:
-        return lane
-    if name not in conf.current().queues:
+    if name not in conf.current().queues and not Queue.objects.filter(name=name).exists():
         raise NotFound(f"expected a queue, such as {', '.join(conf.current().queues)}, got {name[:100]!r}")
     with writing():
-        Queue.objects.get_or_create(name=name)
-    return queries.locked(Queue.objects.whole().filter(name=name)).get()
+        return queries.locked_or_made(Queue.objects.whole(), name=name)
 
 
 def _save(lane: Queue, changes: Mapping[str, Any]) -> None:
@@ -171,6 +167,7 @@ def _save(lane: Queue, changes: Mapping[str, Any]) -> None:
         setattr(lane, name, value)
     with writing():
         lane.save(update_fields=list(changes))
+        Gate.objects.filter(queue=lane.name).update(measured_at=None)  # its credits were counted by other bounds
     transaction.on_commit(lambda: transport.publisher.nudge(lane.name), robust=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from jobs_app.core import queries
 from jobs_app.models import Listener
 from jobs_app.models.guard import writing
 
@@ -69,9 +70,4 @@ def listening(*, now: datetime) -> dict[str, Listening]:
 
 def prune(*, now: datetime) -> int:
     """Delete the rows of processes that have been gone for a day. Returns how many."""
-    gone = Listener.objects.filter(seen_at__lt=now - KEPT)
-    if not gone.exists():
-        return 0  # asked every second: on SQLite a DELETE would take the lock, even for nothing
-    with writing():
-        deleted, _ = gone.delete()
-    return deleted
+    return queries.delete_any(Listener.objects.filter(seen_at__lt=now - KEPT))

@@ -100,6 +100,10 @@ class Pulse:
         """Whether jobs leave it, as far as is known: it is not paused, workers listen, it does not stand still."""
         return self.paused_at is None and self.slots > 0 and not self.stalled
 
+    def silent(self, seconds: float) -> bool:
+        """Whether upkeep has measured nothing for so long: it, or the broker that calls it, is away."""
+        return self.measured_at is None or (self.at - self.measured_at).total_seconds() > seconds
+
     @property
     def oldest_age(self) -> float | None:
         """How long the job that waits longest has been due."""
@@ -110,6 +114,11 @@ class Pulse:
         """The pace of a job of this queue whose own kind was never measured."""
         mine = {kind for kind, _ in self.waiting} | set(self.busy)
         return pooled([self.paces[kind] for kind in mine & set(self.paces)]) or pooled(self.paces.values())
+
+
+def jobs_wait(depth: int) -> str:
+    """So many jobs wait, in words."""
+    return "1 job waits" if depth == 1 else f"{depth:,} jobs wait"
 
 
 def pooled(paces: Iterable[KindPace]) -> KindPace | None:

@@ -13,6 +13,7 @@ from django.db import connection, models
 
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
+from jobs_app.models.guard import writing
 
 M = TypeVar("M", bound=models.Model)
 
@@ -26,9 +27,27 @@ def locked(rows: models.QuerySet[M], *, skip_locked: bool = False) -> models.Que
     return rows
 
 
+def locked_or_made(rows: models.QuerySet[M], **key: Any) -> M:
+    """The row with this unique key, locked until the transaction ends; made first if there is none."""
+    row = locked(rows.filter(**key)).first()
+    if row is None:
+        rows.model._default_manager.get_or_create(**key)
+        row = locked(rows.filter(**key)).get()
+    return row
+
+
 def running(job_id: UUID, attempt: int) -> Job | None:
     """The row of a job that still runs this attempt, locked until the transaction ends: what it says now, holds."""
     return locked(Job.objects.filter(id=job_id, state=State.RUNNING, attempt=attempt)).first()
+
+
+def delete_any(rows: models.QuerySet[M]) -> int:
+    """Delete rows, if there are any. Returns how many. What is asked often must not take SQLite's lock for nothing."""
+    if not rows.exists():
+        return 0
+    with writing():
+        deleted, _ = rows.delete()
+    return deleted
 
 
 def abandon() -> None:

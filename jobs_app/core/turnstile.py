@@ -53,6 +53,7 @@ class _Purse:
     refused: Grant | None = None
     refused_until: float = 0.0
     grant: Grant | None = None
+    policy: Policy | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -81,6 +82,8 @@ class Turnstile:
         Raises Full.
         """
         purse = self._purse(queue)
+        if purse.policy is not policy and purse.policy != policy:
+            self._begin_anew(purse, policy)
         if gate.exclusive():
             # Nor may it wait for a thread of this process that waits for its transaction.
             purse.grant = gate.look(queue, policy, now=now)
@@ -160,6 +163,11 @@ class Turnstile:
         if not grant.credits:
             purse.refused_until = self._clock() + REFUSAL_SECONDS
             raise Full(grant.depth, grant.processes)
+
+    def _begin_anew(self, purse: _Purse, policy: Policy) -> None:
+        """Credits and refusals were of other bounds."""
+        with purse.lock:
+            purse.policy, purse.credits, purse.refused = policy, 0, None
 
     def _tidy(self, purse: _Purse) -> None:
         if self._clock() - purse.taken_at > CREDIT_SECONDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs_app.core.pulses import Pulse
+from jobs_app.core.pulses import Pulse, jobs_wait
 
 PATIENCE_SECONDS = 5.0
 """A job that is due and finds a free slot starts well within that."""
@@ -44,7 +44,7 @@ def because(seen: Pulse, facts: Facts) -> str:
         slots = f"{free} {'slot is' if free == 1 else 'slots are'} free, yet nothing starts"
         if not facts.publishing:
             return f"The broker takes no messages: {slots}."
-        if _silent(seen):
+        if seen.silent(SILENCE_SECONDS):
             return f"The broker, or upkeep, seems to be away: {slots}, and nothing is measured any more."
         if seen.stalled:
             return f"No message reaches a worker: {slots}. Upkeep works; look at the broker and at the workers."
@@ -72,9 +72,5 @@ def rate(value: float) -> str:
 
 
 def _rest(seen: Pulse, facts: Facts) -> str:
-    jobs = "1 job waits" if seen.depth == 1 else f"{seen.depth:,} jobs wait"
+    jobs = jobs_wait(seen.depth)
     return f"{jobs}, {rate(facts.drain_rate)}" if facts.drain_rate else f"{jobs}; how fast they leave is not known yet"
-
-
-def _silent(seen: Pulse) -> bool:
-    return seen.measured_at is None or (seen.at - seen.measured_at).total_seconds() > SILENCE_SECONDS

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
-from jobs_app.core import artifacts, control, gate, refusals, rescue, scheduling, submission, tokens
+from jobs_app.core import artifacts, control, gate, lane_control, refusals, rescue, scheduling, submission, tokens
 from jobs_app.core.admission import policies
 from jobs_app.core.turnstile import turnstile
 from jobs_app.errors import NotAllowed, QueueFull, RateExceeded, ShareExceeded
@@ -85,16 +85,22 @@ def test_what_runs_does_not_count(configured: Configure) -> None:
     assert len(fill(2)) == 2
 
 
-def test_operators_change_the_limit_at_run_time(configured: Configure) -> None:
+def test_a_changed_limit_is_in_force_once_it_is_read_whatever_credits_are_left(
+    configured: Configure, now: datetime
+) -> None:
+    def change(limit: int) -> None:
+        lane_control.set_limits("default", actor=None, now=now, limit=limit)
+        policies.forget()  # read again after a second
+
     configured(queue_limit=1)
     fill(1)
     with pytest.raises(QueueFull):
         submitted()
-    with writing():
-        Queue.objects.update_or_create(name="default", defaults={"limit": 3})
-    policies.forget()  # read again after a second
-    afterwards()
-    assert len(fill(2)) == 2
+    change(100)
+    assert len(fill(9)) == 9
+    change(10)
+    with pytest.raises(QueueFull, match="10 jobs wait in queue default, and its limit is 10"):
+        submitted()
 
 
 @pytest.mark.usefixtures("unhurried")

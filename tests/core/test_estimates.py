@@ -169,10 +169,10 @@ def test_an_idle_queue_has_no_drain_rate_of_its_own_but_that_of_its_slots(now: d
     listening(LANE, now)
     flowed(LANE, now, 10, arrived=1, left=1, ended=1, busy_seconds=0.1)
     assert pulses.read(LANE, now=now).drain_rate is None
-    assert estimates.drain(LANE, now=now) is None
+    assert estimates.drain_of(estimates.pulse(LANE, now=now)) is None
     paced(KIND, 0.98, now=now)
     estimates.forget()
-    assert estimates.drain(LANE, now=now) == pytest.approx(2.0)
+    assert estimates.drain_of(estimates.pulse(LANE, now=now)) == pytest.approx(2.0)
 
 
 def test_a_backlog_that_nothing_leaves_is_stalled_unless_a_job_runs(now: datetime) -> None:
@@ -247,7 +247,7 @@ def test_a_job_due_later_starts_then_at_the_earliest(now: datetime) -> None:
 
 def test_a_queue_of_which_nothing_is_known_gets_no_estimate_and_no_error(now: datetime) -> None:
     assert estimates.at_submission(LANE, KIND, now=now) is None, "no worker listens"
-    assert estimates.drain(LANE, now=now) is None
+    assert estimates.drain_of(estimates.pulse(LANE, now=now)) is None
     assert estimates.pulse(LANE, now=now).arrival_rate is None
     listening(LANE, now)
     with writing():

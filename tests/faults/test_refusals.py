@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from jobs_app.core import clock, lane_control
-from jobs_app.models import Queue
-from jobs_app.models.guard import writing
+from jobs_app.lifecycle import State
+from jobs_app.models import Job
 from tests.faults.stage import Stage
 from tests.support.processes import eventually
 
@@ -18,10 +18,21 @@ LONGEST = 300
 
 
 @pytest.fixture
-def narrow(stage: Stage) -> None:
-    """A queue that holds three jobs, all of one user if need be."""
-    with writing():
-        Queue.objects.update_or_create(name="default", defaults={"limit": LIMIT, "user_share": 1, "token_share": 1})
+def narrow(api: httpx.Client) -> None:
+    """A queue that holds three jobs, all of one user if need be; its web process knows of it."""
+    bounds = {"limit": LIMIT, "user_share": 1, "token_share": 1}
+    lane_control.set_limits("default", actor=None, now=clock.database_now(), **bounds)
+    eventually(lambda: _limit_of(api) == LIMIT, what="the web process to know")
+    eventually(lambda: not Job.objects.filter(state=State.QUEUED).exists(), what="the queue to be empty")
+    eventually(lambda: submit(api).status_code == 202, what="the web process to know that too")
+
+
+def _limit_of(api: httpx.Client) -> int:
+    """What the web process that answers takes for the queue's limit."""
+    answer = submit(api)
+    if answer.status_code == 503:
+        return answer.json()["limit"]
+    return int(answer.headers["RateLimit-Policy"].split(";q=")[1].split(",")[0])
 
 
 def submit(api: httpx.Client, seconds: float = 0) -> httpx.Response:

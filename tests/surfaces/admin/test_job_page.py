@@ -113,6 +113,7 @@ def test_many_log_lines_come_in_pages(viewer: User) -> None:
     assert escape("line <59>") in third
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_page_costs_the_same_for_many_rows(viewer: User, alice: User) -> None:
     def cost(job: Job) -> int:
         with CaptureQueriesContext(connection) as queries:
