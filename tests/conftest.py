@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +32,28 @@ WITH_PROCESSES = ("workers", "_pooled", "_stage", "_rabbit_stage")
 """Fixtures that start workers, upkeep and beat on the ledger of the tests; each ends those of the ones before it."""
 
 
+ONCE = (
+    "brokers/test_addresses.py",
+    "browser/",
+    "client/",
+    "core/kinds/",
+    "faults/test_rabbitmq.py",
+    "measures/test_estimates.py",
+    "measures/test_overload.py",
+    "surfaces/cli/test_processes.py",
+    "surfaces/test_flower.py",
+    "surfaces/test_install.py",
+)
+"""What these show does not depend on the database: they are marked ``once``."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with real workers come last: upkeep and beat, once started, would act on other tests' jobs too."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ONCE):
+            item.add_marker("once")
 
     def rank(item: pytest.Item) -> int:
         names = getattr(item, "fixturenames", ())

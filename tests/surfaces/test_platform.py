@@ -20,7 +20,6 @@ from tests.support.platform import DEMO, MAKE, UP, Started, copy_project, listen
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(600)]
 ON_POSTGRESQL = os.environ.get("WEIR_TEST_DATABASE") == "postgresql"
-the_ledger_has_no_part = pytest.mark.skipif(ON_POSTGRESQL, reason="the same on both databases: it runs on SQLite")
 FRONT, WORKERS = {"web", "stream", "beat", "flower"}, {"worker", "upkeep"}
 Start = Callable[..., Started]
 
@@ -99,7 +98,7 @@ def assert_nothing_left(run: Started, url: str = "") -> None:
     assert left.isdisjoint({"running.json", "environment"}), left
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 def test_up_starts_everything_and_stops_it_in_order(start: Start) -> None:
     run = start()
     url = run.wait_until_up()
@@ -154,7 +153,7 @@ def test_queued_jobs_survive_ctrl_c_and_a_second_one_hurries(start: Start) -> No
     assert_nothing_left(again, url)
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 def test_kill_9_leaves_nothing_and_the_next_start_works(start: Start) -> None:
     run = start()
     url = run.wait_until_up()
@@ -176,7 +175,7 @@ def test_kill_9_leaves_nothing_and_the_next_start_works(start: Start) -> None:
     assert "Weir has stopped" in third.said
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 def test_what_is_killed_is_started_again_but_not_without_its_supervisor(start: Start) -> None:
     run = start()
     url = run.wait_until_up()
@@ -210,7 +209,7 @@ def assert_ended_by_force(run: Started, url: str) -> None:
     assert not listening(url)
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
@@ -240,7 +239,7 @@ def signal_is_caught(pid: int, number: signal.Signals) -> bool:
     return bool(caught >> (signal.SIGTERM - 1) & 1) and bool(caught >> (number - 1) & 1)
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
@@ -257,7 +256,7 @@ def test_a_wrong_value_stops_the_start(start: Start, variables: dict[str, str], 
     assert "Traceback" not in run.said
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 def test_a_process_that_cannot_start_is_named_with_the_end_of_its_log(start: Start) -> None:
     # A real fault: the ledger's directory is there, but no granian worker can be had.
     run = start(WEB_WORKERS="none")
@@ -277,7 +276,7 @@ def test_the_demo_runs_real_jobs_and_checks_them(start: Start) -> None:
     assert_nothing_left(run)
 
 
-@the_ledger_has_no_part
+@pytest.mark.once
 def test_an_interrupted_demo_leaves_nothing(start: Start) -> None:
     run = start(DEMO)
     run.wait_for("uploading 9 files: ")
