@@ -140,6 +140,12 @@ def report(queue: str, *, holding: int, now: datetime) -> None:
         Turnstile.objects.filter(queue=queue, process=name_of_process()).update(outstanding=holding, renewed_at=now)
 
 
+def recount(queue: str) -> None:
+    """Have the queue counted at the next contact: the credits that are left were counted by other bounds."""
+    with writing():
+        Gate.objects.filter(queue=queue).update(measured_at=None)
+
+
 def prune(*, now: datetime) -> int:
     """Delete what processes held that have been gone for a day. Returns of how many."""
     return queries.delete_any(Turnstile.objects.filter(renewed_at__lt=now - KEPT))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from jobs_app import conf
-from jobs_app.core import queries, transport
+from jobs_app.core import gate, queries, transport
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
-from jobs_app.models import Gate, Queue
+from jobs_app.models import Queue
 from jobs_app.models.guard import writing
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ def _save(lane: Queue, changes: Mapping[str, Any]) -> None:
         setattr(lane, name, value)
     with writing():
         lane.save(update_fields=list(changes))
-        Gate.objects.filter(queue=lane.name).update(measured_at=None)  # its credits were counted by other bounds
+    # Not before: a submission in the caller's transaction would wait for the gate in another thread, and for ever.
+    transaction.on_commit(lambda: gate.recount(lane.name), robust=True)
     transaction.on_commit(lambda: transport.publisher.nudge(lane.name), robust=True)
 
 

@@ -299,3 +299,11 @@ def test_processes_that_are_long_gone_are_forgotten(now: datetime) -> None:
     assert gate.prune(now=now + timedelta(hours=23)) == 0
     assert gate.prune(now=now + timedelta(hours=25)) == 1
     assert not Turnstile.objects.exists()
+
+
+def test_a_limit_may_be_changed_and_a_job_submitted_in_one_transaction(now: datetime) -> None:
+    submitted()
+    with transaction.atomic():
+        lane_control.set_limits("default", actor=None, now=now, limit=50)
+        submitted()
+    assert Job.objects.count() == 2
