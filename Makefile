@@ -52,7 +52,7 @@ checks: setup-development ## Check migrations and the settings for production
 test-sqlite: setup-development demo-data ## Run the tests on SQLite and Valkey
 	@exec env -u DATABASE_URL WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest $(ARGUMENTS)
 
-test-postgresql: setup-development demo-data ## Run the tests on PostgreSQL: DATABASE_URL's, or one of their own
+test-postgresql: setup-development demo-data ## Run what meets the database on PostgreSQL: DATABASE_URL's, or one of its own
 	@exec env WEIR_TEST_DATABASE=postgresql $(VENV_PYTHON) -m pytest -m "not once" $(ARGUMENTS)
 
 measure: setup-development ## Measure rescue, flush, broker away, rolling restart: half an hour; ARGUMENTS="--scale 0.1" is quick

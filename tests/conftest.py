@@ -49,7 +49,8 @@ ONCE = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with real workers come last: upkeep and beat, once started, would act on other tests' jobs too."""
+    """Mark what need not run twice, before ``-m`` chooses; and put tests with real workers last: upkeep and beat, once
+    started, would act on other tests' jobs too."""
     here = Path(__file__).parent
     for item in items:
         if item.path.relative_to(here).as_posix().startswith(ONCE):
