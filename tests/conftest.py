@@ -47,18 +47,24 @@ ONCE = (
 """What these show does not depend on the database: they are marked ``once``."""
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what need not run twice, before ``-m`` chooses."""
+    if item.path.relative_to(Path(__file__).parent).as_posix().startswith(ONCE):
+        item.add_marker("once")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what need not run twice, before ``-m`` chooses; and put tests with real workers last: upkeep and beat, once
-    started, would act on other tests' jobs too."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(here).as_posix().startswith(ONCE):
-            item.add_marker("once")
+    """Put tests in a transaction first, those that commit next, those with real workers last.
+
+    Workers, upkeep and beat, once started, act on other tests' rows too. Last of all hooks: pytest itself moves the
+    tests of one browser to the place of the first of them, which may be anywhere in a shuffled run.
+    """
 
     def rank(item: pytest.Item) -> int:
         names = getattr(item, "fixturenames", ())
-        return max((place for place, name in enumerate(WITH_PROCESSES, 1) if name in names), default=0)
+        processes = max((place for place, name in enumerate(WITH_PROCESSES, 1) if name in names), default=0)
+        return 1 + processes if processes else int("transactional_db" in names)
 
     items.sort(key=rank)
 

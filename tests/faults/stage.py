@@ -142,7 +142,12 @@ class Stage:
 
     def serves(self, seconds: float = 60.0) -> None:
         """A job submitted now is run, within ``seconds``."""
-        row = finished(submitted("system.echo", {"text": "still here"}).id, seconds)
+        try:
+            row = finished(submitted("system.echo", {"text": "still here"}).id, seconds)
+        except AssertionError as error:
+            for name in self.processes:
+                error.add_note(f"{name} (alive: {self.alive(name)}) said last: {self.said(name)[-2000:]}")
+            raise
         assert (row.state, row.result) == ("succeeded", {"text": "still here"}), row.error
 
     def heal(self) -> None:
