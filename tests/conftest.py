@@ -28,7 +28,7 @@ from jobs_app.core.turnstile import turnstile
 from tests.support import conveyor
 from tests.support.processes import Workers
 
-WITH_PROCESSES = ("workers", "_pooled", "_stage", "_rabbit_stage")
+WITH_PROCESSES = ("workers", "_pooled", "_stage", "_rabbit_stage", "_sqs_stage")
 """Fixtures that start workers, upkeep and beat on the ledger of the tests; each ends those of the ones before it."""
 
 
@@ -38,6 +38,7 @@ ONCE = (
     "client/",
     "core/kinds/",
     "faults/test_rabbitmq.py",
+    "faults/test_sqs.py",
     "measures/test_estimates.py",
     "measures/test_overload.py",
     "surfaces/cli/test_processes.py",

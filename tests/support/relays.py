@@ -63,10 +63,14 @@ class Relay:
         self._deafen()
         self._drop_all()
 
-    def half_open(self) -> None:
-        """Swallow what comes over the connections that are open, both ways; new ones work: as a lost route."""
+    def half_open(self) -> int:
+        """Swallow what comes over the connections that are open, both ways; new ones work: as a lost route.
+
+        Returns how many are swallowed.
+        """
         for pair in self._pairs:
             pair.deaf = True
+        return len(self._pairs)
 
     def black_hole(self) -> None:
         """Swallow what comes over open connections, and let new ones hang: nobody answers their first packet."""
