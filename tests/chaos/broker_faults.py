@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import ClassVar
 from uuid import UUID, uuid4
@@ -11,6 +10,7 @@ from uuid import UUID, uuid4
 from celery import current_app
 
 from tests.chaos.agenda import Agenda
+from tests.chaos.depths import Sending
 from tests.chaos.journal import Deeds, Entry, NotNow
 from tests.chaos.plan import Fault
 from tests.support.broker import Valkey
@@ -29,7 +29,7 @@ class BrokerFaults:
     """A broker that one of them has taken away is left alone by the others until it is back."""
 
     def __init__(self, broker: Broker, agenda: Agenda, *, window: int, accepted: Callable[[], list[UUID]]) -> None:
-        self.sent: list[tuple[float, int]] = []
+        self.sent: list[Sending] = []
         self._broker, self._agenda = broker, agenda
         self._window, self._accepted = window, accepted
         self._away = False
@@ -44,12 +44,19 @@ class BrokerFaults:
 
     def back_empty(self, fault: Fault, entry: Entry) -> None:
         """A power cut that takes the disk with it."""
-        self._gone(self._broker.lose, fault.seconds, entry)
+        self._gone(self._broker.lose, self._broker.start, fault, entry)
 
     def back_as_it_was(self, fault: Fault, entry: Entry) -> None:
         """A power cut."""
-        self._gone(self._broker.kill, fault.seconds, entry)
-        self.sent.append((time.monotonic(), self._window))
+        there = self._there()
+        brought_back = Sending(self._window)
+
+        def start() -> None:
+            there.start()
+            brought_back.end()
+
+        self._gone(there.kill, start, fault, entry)
+        self.sent.append(brought_back)
 
     def frozen(self, fault: Fault, entry: Entry) -> None:
         """Its connections stay open, and nothing answers."""
@@ -88,22 +95,24 @@ class BrokerFaults:
         self._there()
         with current_app.connection_for_write() as link, current_app.amqp.Producer(link.default_channel) as producer:
             queue = current_app.amqp.queues[QUEUE]
-            self.sent.append((time.monotonic(), len(ids)))
+            sending = Sending(len(ids))
+            self.sent.append(sending)
             for each in ids:
                 current_app.send_task(
                     "chaos.quick", args=[[str(each)]], queue=queue, producer=producer, ignore_result=True
                 )
+            sending.end()
 
     def _there(self) -> Broker:
         if self._away:
             raise NotNow
         return self._broker
 
-    def _gone(self, go: Callable[[], None], seconds: float, entry: Entry) -> None:
+    def _gone(self, go: Callable[[], None], start: Callable[[], None], fault: Fault, entry: Entry) -> None:
         self._there()
         go()
         self._away = True
-        self._agenda.start_after(seconds, self._back_after(self._broker.start), entry)
+        self._agenda.start_after(fault.seconds, self._back_after(start), entry)
 
     def _heal_after(self, seconds: float, heal: Callable[[], None], entry: Entry) -> None:
         self._away = True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from dataclasses import dataclass, field
 
 from celery import current_app
 
@@ -11,6 +13,19 @@ LOOK_SECONDS = 0.25
 
 Samples = list[tuple[float, int]]
 """Numbers with their times, in seconds of a monotonic clock."""
+
+
+@dataclass
+class Sending:
+    """Messages that chaos itself puts on the broker: how many, and from when until when they came."""
+
+    number: int
+    began: float = field(default_factory=time.monotonic)
+    ended: float = math.inf
+
+    def end(self) -> None:
+        """All of them have come."""
+        self.ended = time.monotonic()
 
 
 class Depths:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jobs_app.lifecycle import EventName
 from tests.chaos import history, verify
-from tests.chaos.depths import Samples
+from tests.chaos.depths import Samples, Sending
 from tests.chaos.journal import Entry
 
 KILLS = {
@@ -70,14 +70,15 @@ def rescues(found: verify.Found, journal: list[Entry]) -> dict[str, Times]:
     return times
 
 
-def excess(depths: Samples, sent: Samples, allowed: int) -> tuple[int, int] | None:
+def excess(depths: Samples, sent: list[Sending], allowed: int) -> tuple[int, int] | None:
     """The first sample that is deeper than the window and what we added since the queue was last empty.
 
     ``allowed`` holds the cancels, too: a cancelled job makes room in the window while its message still lies there.
+    A queue found empty while we were still sending says nothing of the messages that came after the look.
     """
     since = 0.0
     for at, depth in depths:
-        ours = sum(number for sent_at, number in sent if since <= sent_at <= at)
+        ours = sum(each.number for each in sent if each.began <= at and each.ended >= since)
         if depth > allowed + ours:
             return depth, allowed + ours
         if depth == 0:
