@@ -49,16 +49,27 @@ class Site:
         self.url = self.relay.at(ground.broker.url)
         self._reservation = Reservation(0)
         window = {"WINDOW": "100000"} if alone else {}
-        self.processes = [
-            ground.ready("web", PORT=str(self._reservation.port), BROKER_URL=self.url, **window),
-        ]
+        self.restarts = 0
+        self._running: list[tuple[Callable[[], ground.Process], ground.Process]] = []
+        self._start(lambda: ground.ready("web", PORT=str(self._reservation.port), BROKER_URL=self.url, **window))
         if not alone:
             self.start_workers()
 
     def start_workers(self) -> None:
         """What runs jobs."""
-        self.processes += [ground.ready(name, BROKER_URL=self.url) for name in ("upkeep", "beat")]
-        self.processes.append(ground.worker("worker", BROKER_URL=self.url))
+        self._start(lambda: ground.ready("upkeep", BROKER_URL=self.url))
+        self._start(lambda: ground.ready("beat", BROKER_URL=self.url))
+        self._start(lambda: ground.worker("worker", BROKER_URL=self.url))
+
+    def _start(self, start: Callable[[], ground.Process]) -> None:
+        self._running.append((start, start()))
+
+    def supervise(self) -> None:
+        """Start what has ended again, as whoever supervises the Procfile does: a watchdog may have ended a worker."""
+        for place, (start, process) in enumerate(self._running):
+            if not process.running:
+                self.restarts += 1
+                self._running[place] = (start, start())
 
     def submit(self, count: int) -> list[float]:
         """Milliseconds of each of ``count`` submissions. Ends the program unless each was answered 202."""
@@ -83,6 +94,7 @@ class Site:
         while waiting.exists():
             if self.alone:
                 self.submit(5)  # no upkeep here: the next submission publishes what was left
+            self.supervise()
             threading.Event().wait(0.1)
             if time.monotonic() - began > PATIENCE:
                 sys.exit(f"{waiting.count()} jobs still wait {PATIENCE:g} s after the broker came back")
@@ -90,7 +102,7 @@ class Site:
 
     def close(self) -> None:
         """End everything."""
-        for process in self.processes:
+        for _, process in self._running:
             process.kill()
         self.relay.close()
         self._reservation.close()
@@ -123,7 +135,7 @@ def _measure(title: str, token: str, *, alone: bool) -> list[dict[str, Any]]:
         left = Job.objects.exclude(state__in=FINAL)
         ground.wait(lambda: not left.exists(), PATIENCE, "every job to end", pause=0.5)
         ended = Job.objects.filter(state=State.SUCCEEDED).count()
-        figures.say(f"  jobs {Job.objects.count()}, succeeded {ended}")
+        figures.say(f"  jobs {Job.objects.count()}, succeeded {ended}, processes started again {site.restarts}")
     return rows
 
 
