@@ -46,8 +46,13 @@ SQS_PREFIX = "weir-"
 
 # The celery command puts BROKER_URL there as it stands, with the options that only Weir understands.
 os.environ.pop("CELERY_BROKER_URL", None)
-# Kombu's own ends the worker when Amazon answers with an error.
-TRANSPORT_ALIASES["sqs"] = "project.brokers.sqs:Transport"
+# Kombu's own ends the worker when Amazon answers with an error, and may wait for ever for Redis.
+TRANSPORT_ALIASES.update(
+    sqs="project.brokers.sqs:Transport",
+    redis="project.brokers.redis:Transport",
+    rediss="project.brokers.redis:Transport",
+    sentinel="project.brokers.redis:SentinelTransport",
+)
 
 
 def celery_settings(configuration: Configuration) -> dict[str, Any]:
