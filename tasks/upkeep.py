@@ -13,6 +13,8 @@ from django.db import InterfaceError, OperationalError
 from jobs_app import wire
 from jobs_app.core import clock, dispatch, flow, gate, presence, rescue, scheduling
 from jobs_app.core.patience import watch
+from jobs_app.core.retention import pruning
+from jobs_app.core.rollups import rolling
 from jobs_app.errors import BrokerAway
 
 P = ParamSpec("P")
@@ -73,6 +75,20 @@ def observe() -> int:
     presence.prune(now=now)
     gate.prune(now=now)
     return flow.observe(now=now)
+
+
+@shared_task(name=wire.ROLL, ignore_result=True)
+@bounded
+def roll() -> int:
+    """Count what is new in the ledger for statistics."""
+    return rolling.roll(now=clock.database_now())
+
+
+@shared_task(name=wire.RETAIN, ignore_result=True)
+@bounded
+def retain() -> int:
+    """Prune what was kept long enough."""
+    return pruning.run(now=clock.database_now()).total()
 
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)

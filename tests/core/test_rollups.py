@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from pytest_django import DjangoAssertNumQueries
 
-from jobs_app.core import control, outcomes, rescue, rollups
-from jobs_app.core.rollups import cursor, proof, rolling
+from jobs_app.core import control, outcomes, rescue
+from jobs_app.core.rollups import proof, rolling
 from jobs_app.lifecycle import Reason
-from jobs_app.models import Event, QueueLevel, Refusal, Rollup, RollupCursor
+from jobs_app.models import Refusal, Rollup
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Retry
 from jobs_app.steps import Step
-from tests.support.ledger import claimed, reaching, submitted
-from tests.support.rollups import Diary, counted, nearest_rank
+from tests.support.ledger import claimed, submitted
+from tests.support.rollups import Diary, counted
 
 pytestmark = pytest.mark.django_db
 

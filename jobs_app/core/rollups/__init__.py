@@ -9,6 +9,6 @@ column, no index and no write is there for the rollups' sake. Who does what:
    their ids. Sums go to minutes, hours and days at once, so these always agree.
 3. ``store`` reads and writes the rows. The cursor's version guards them all: whoever writes raises it first.
 4. ``levels`` notes how deep the queues are; that cannot be counted again later, and is not proved.
-5. ``proof`` compares rollups with the ledger, and mends a period. What ``retention`` prunes is added up once more, to rows
-   that are marked ``gone``; so for any period: rollups = the ledger's rows that are left + rows marked gone.
+5. ``proof`` compares rollups with the ledger, and mends a period. What ``retention`` prunes is added up once more, to
+   rows that are marked ``gone``; so for any period: rollups = the ledger's rows that are left + rows marked gone.
 """

@@ -25,7 +25,7 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Gap:
-    """Ids of one table, as ranges with both ends, that were not there when ``writers`` still wrote. ``seen_at``: ISO."""
+    """Ids of one table, as ranges with both ends, that were missing while ``writers`` still wrote. ``seen_at``: ISO."""
 
     table: str
     ranges: tuple[Range, ...]
