@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.core import control, outcomes, rescue
-from jobs_app.core.rollups import proof, rolling
+from jobs_app.core.rollups import cursor, proof, rolling
 from jobs_app.lifecycle import Reason
-from jobs_app.models import Refusal, Rollup
+from jobs_app.models import Event, QueueLevel, Refusal, Rollup, RollupCursor
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Retry
 from jobs_app.steps import Step
@@ -74,3 +76,113 @@ def test_what_was_counted_is_not_counted_again(alice: User) -> None:
     everything(alice)
     rolling.roll(now=NOON)
     assert counted() == Diary().look().counts()
+
+
+def test_a_batch_takes_no_more_than_its_size_and_the_rest_follows(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rolling, "BATCH", 4)
+    everything(alice)
+    events = Event.objects.count()
+    assert rolling.roll(now=NOON, batches=1) == 4 + 2
+    assert RollupCursor.objects.get().caught_up_at is None, "there was more"
+    assert rolling.roll(now=NOON, batches=100) == events - 4
+    assert RollupCursor.objects.get().caught_up_at == NOON
+    assert counted() == Diary().look().counts()
+
+
+def test_the_queries_of_a_run_do_not_grow_with_what_is_there(
+    alice: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(3):
+        everything(alice)
+        with django_assert_max_num_queries(30):
+            rolling.roll(now=NOON)
+    with django_assert_max_num_queries(20):
+        assert rolling.roll(now=NOON) == 0
+
+
+def test_a_row_that_comes_late_lands_in_its_own_bucket(alice: User) -> None:
+    everything(alice)
+    rolling.roll(now=NOON + timedelta(days=3))
+    submitted(now=NOON - timedelta(days=1))
+    rolling.roll(now=NOON + timedelta(days=3))
+    before = Step.DAY.floor(NOON) - timedelta(days=1)
+    assert Rollup.objects.get(step=Step.DAY, at=before).submitted == 1
+    assert counted() == Diary().look().counts()
+
+
+def test_while_someone_holds_the_aggregators_off_nothing_is_counted(alice: User) -> None:
+    everything(alice)
+    assert cursor.hold("one", now=NOON, seconds=60)
+    assert cursor.hold("two", now=NOON, seconds=60) is None
+    assert rolling.roll(now=NOON) == 0
+    assert not Rollup.objects.exists()
+    assert rolling.roll(now=NOON + 61 * SECOND) > 0, "who was killed holds nobody off for ever"
+    cursor.release("one")
+    assert cursor.hold("two", now=NOON, seconds=60)
+
+
+def test_who_was_second_writes_nothing(alice: User) -> None:
+    everything(alice)
+    place = cursor.read()
+    harvest = rolling._harvest(place, NOON)
+    rolling.roll(now=NOON)
+    before = counted()
+    assert rolling._write(place, harvest, NOON) is False
+    assert counted() == before
+
+
+def test_levels_are_what_upkeep_saw(alice: User) -> None:
+    for _ in range(3):
+        submitted(now=NOON)
+    rolling.roll(now=NOON + SECOND)
+    submitted(now=NOON)
+    rolling.roll(now=NOON + 11 * SECOND)
+    for step in Step:
+        seen = QueueLevel.objects.get(step=step, queue="default")
+        assert (seen.at, seen.samples, seen.depth_sum, seen.depth_max, seen.depth_last, seen.oldest_max) == (
+            step.floor(NOON), 2, 7, 4, 4, 11.0,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("step", "column", "value"),
+    [
+        (Step.MINUTE, "submitted", 99),
+        (Step.HOUR, "run", {"7": 1}),
+        (Step.DAY, "wait_micros", 1),
+        (Step.DAY, "failed", 9),
+    ],
+)
+def test_verify_says_where_and_rebuild_mends_it(alice: User, step: Step, column: str, value: Any) -> None:
+    everything(alice)
+    rolling.roll(now=NOON)
+    right = counted()
+    with writing():
+        assert Rollup.objects.filter(step=step, kind="probe.nothing", owner=0).update(**{column: value})
+        Rollup.objects.filter(step=Step.HOUR, kind="").delete()
+        Rollup.objects.create(step=Step.MINUTE, at=Step.MINUTE.floor(NOON), queue="nowhere", started=1)
+    ((day, found),) = proof.verify(NOON, NOON + SECOND, clock=lambda: NOON)
+    assert day == Step.DAY.floor(NOON)
+    assert {(each.step, each.key.queue) for each in found} >= {(step, "default"), (Step.MINUTE, "nowhere")}
+    assert any(column in str(each) and "expected" in str(each) for each in found)
+    assert [wrong for _, wrong in proof.rebuild(NOON, NOON + SECOND, clock=lambda: NOON)] == [len(found)]
+    assert counted() == right
+    proved()
+
+
+def test_verify_knows_what_is_not_counted_yet(alice: User) -> None:
+    everything(alice)
+    rolling.roll(now=NOON)
+    submitted(now=NOON)
+    proved()
+    assert [wrong for _, wrong in proof.rebuild(NOON, NOON + SECOND, clock=lambda: NOON)] == [0]
+    rolling.roll(now=NOON)
+    assert counted() == Diary().look().counts()
+
+
+def test_a_name_of_a_later_release_counts_as_nothing(alice: User) -> None:
+    job = submitted(now=NOON)
+    with writing():
+        Event.objects.create(job=job, attempt=0, at=NOON, name="teleported", source="queued", target="running")
+    rolling.roll(now=NOON)
+    assert Rollup.objects.get(step=Step.DAY).started == 0
