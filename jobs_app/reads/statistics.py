@@ -30,6 +30,7 @@ POINTS = 1_500
 """Buckets of one answer: a day of minutes, two months of hours, four years of days."""
 
 GROUPS = 100
+HORIZON = timedelta(days=20 * 366)
 USUAL = {Step.MINUTE: timedelta(hours=1), Step.HOUR: timedelta(days=2), Step.DAY: timedelta(days=30)}
 """The period if none is named."""
 
@@ -154,14 +155,15 @@ class _Sums:
 
 
 def _period(question: Question, now: datetime) -> tuple[datetime, datetime]:
+    for name, moment in (("begin", question.begin), ("end", question.end)):
+        if moment is not None and abs(moment - now) > HORIZON:
+            raise InvalidRequest(f"expected {name} within twenty years from now, got {moment.isoformat()}")
     step = question.step
     end = step.ceiling(question.end or now)
     begin = step.floor(question.begin) if question.begin else end - USUAL[step]
     points = (end - begin) // step.length
     if points < 1:
-        raise InvalidRequest(
-            f"expected a period that begins before it ends, got {begin.isoformat()} to {end.isoformat()}"
-        )
+        raise InvalidRequest(f"expected begin before end, got {begin.isoformat()} and {end.isoformat()}")
     if points > POINTS:
         raise InvalidRequest(f"expected at most {POINTS:,} {step}s, got {points:,}; ask for less, or in a longer step")
     return begin, end
@@ -199,7 +201,7 @@ def _sums(rows: QuerySet[Rollup], by: str) -> dict[Any, _Sums]:
     for name in ("wait", "run"):
         for key, number, count in _unnested(rows, by, name):
             found[key].bins[name][int(number)] += int(count)
-    for key, reason, count in _unnested(rows.exclude(refused={}), by, "refused"):
+    for key, reason, count in _unnested(rows, by, "refused"):
         found[key].refused[reason] += int(count)
     return found
 
@@ -207,12 +209,11 @@ def _sums(rows: QuerySet[Rollup], by: str) -> dict[Any, _Sums]:
 def _unnested(rows: QuerySet[Rollup], by: str, column: str) -> list[tuple[Any, str, int]]:
     """The entries of a column of objects, added up: of any number of rows no more comes here than there are entries."""
     inner, parameters = rows.order_by().values_list(by, column).query.sql_with_params()
-    each = "jsonb_each_text(whole.entries)" if connection.vendor == "postgresql" else "json_each(whole.entries)"
-    name = connection.ops.quote_name("name")
-    # Nothing of the request is in the text: the inner query has its values as parameters.
+    entries = "jsonb_each_text" if connection.vendor == "postgresql" else "json_each"
+    # Nothing of the request is in the text: the inner query has its values as parameters, and names are our own.
     statement = (
-        f"SELECT whole.{name}, entry.key, SUM(CAST(entry.value AS bigint)) "  # noqa: S608
-        f"FROM (SELECT * FROM ({inner}) AS chosen) AS whole({name}, entries), {each} AS entry GROUP BY 1, 2"
+        f'SELECT chosen."{by}", entry.key, SUM(CAST(entry.value AS bigint)) '  # noqa: S608
+        f'FROM ({inner}) AS chosen, {entries}(chosen."{column}") AS entry GROUP BY 1, 2'
     )
     with connection.cursor() as database:
         database.execute(statement, parameters)

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django_celery_beat.models import PeriodicTask
 
 from jobs_app import conf, registry
 from jobs_app.errors import UnknownKind
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.models import Artifact, Job, JobInput, UniqueKey
 
-SPARED_JOBS: list[Callable[[datetime], QuerySet[Job]]] = []
-"""Further jobs that are not pruned, each a function of now: the latest result of a schedule, say. Add yours here."""
+MENTIONED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-SPARED_UPLOADS: list[Callable[[datetime], QuerySet[Artifact]]] = []
-"""Further uploads that are not pruned, though no job takes them."""
+
+def mentioned_by_schedules() -> set[UUID]:
+    """Every id in the parameters of a schedule: files that it takes are needed at its next tick."""
+    texts = PeriodicTask.objects.exclude(kwargs="{}").values_list("kwargs", flat=True)
+    return {UUID(each) for text in texts.iterator(2000) for each in MENTIONED.findall(text)}
+
+
+def _jobs_of_schedules(now: datetime) -> QuerySet[Job]:
+    return Job.objects.filter(artifacts__in=mentioned_by_schedules())
+
+
+def _uploads_of_schedules(now: datetime) -> QuerySet[Artifact]:
+    """And the system's own, such as the sample dataset."""
+    return Artifact.objects.filter(Q(id__in=mentioned_by_schedules()) | Q(owner=None))
+
+
+SPARED_JOBS: list[Callable[[datetime], QuerySet[Job]]] = [_jobs_of_schedules]
+"""Jobs that are not pruned, each a function of now: the latest result of a schedule, say. Add yours here."""
+
+SPARED_UPLOADS: list[Callable[[datetime], QuerySet[Artifact]]] = [_uploads_of_schedules]
+"""Uploads that are not pruned, though no job takes them."""
 
 
 def settled() -> Iterator[tuple[State, str]]:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     help = (
         "What is kept, and for how long (KEEP_… settings). report: what is due, and files without rows or rows without "
-        "files. run: prune what is due, all of it, in short transactions; upkeep does the same every minute, bit by bit."
+        "files. run: prune all that is due, in short transactions; upkeep does the same every minute, bit by bit."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -80,9 +80,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{day:%Y-%m-%d}: {len(differences) - SHOWN:,} more")
         if wrong:
             raise exits.Stopped(
-                1, f"expected the statistics to equal the ledger, and {wrong:,} rows do not; `manage.py rollups rebuild` "
-                "writes them anew",
-            )  # fmt: skip
+                exits.Exit.FAILED,
+                f"expected the statistics to equal the ledger, and {wrong:,} rows do not; "
+                "`manage.py rollups rebuild` writes them anew",
+            )
         self.stdout.write(f"The statistics of {days:,} days equal the ledger.")
 
     def _rebuild(self, begin: datetime, end: datetime) -> None:
