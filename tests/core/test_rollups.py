@@ -124,7 +124,7 @@ def test_while_someone_holds_the_aggregators_off_nothing_is_counted(alice: User)
 def test_who_was_second_writes_nothing(alice: User) -> None:
     everything(alice)
     place = cursor.read()
-    harvest = rolling._harvest(place, NOON)
+    harvest = rolling._harvest(place, NOON, 100)
     rolling.roll(now=NOON)
     before = counted()
     assert rolling._write(place, harvest, NOON) is False

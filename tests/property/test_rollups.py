@@ -175,7 +175,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def two_at_once(self) -> None:
         place = cursor.read()
-        second = rolling._harvest(place, self.now)
+        second = rolling._harvest(place, self.now, 6)
         rolling.roll(now=self.now, batches=1)
         assert rolling._write(place, second, self.now) is False
 

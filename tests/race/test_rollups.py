@@ -25,7 +25,7 @@ def test_of_two_aggregators_at_once_one_counts_and_the_other_writes_nothing() ->
     for _ in range(5):
         reaching(State.SUCCEEDED, now=NOON)
     place = cursor.read()
-    mine = rolling._harvest(place, NOON)
+    mine = rolling._harvest(place, NOON, 100)
     with against(partial(rolling.roll, now=NOON)) as rival:
         assert rolling._write(place, mine, NOON) is False
     assert rival.waited >= HELD_SECONDS, "they met at the cursor's row"

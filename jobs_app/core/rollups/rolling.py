@@ -20,6 +20,9 @@ BATCH = 2_000
 BATCHES = 10
 """Transactions of one run; what is left is the next run's."""
 
+LARGE_BATCH = 20_000
+"""The same when all of a ledger is to be counted: the hours and days are written less often."""
+
 
 @dataclass
 class Harvest:
@@ -32,9 +35,10 @@ class Harvest:
     gaps: list[Gap] = field(default_factory=list)
 
 
-def roll(*, now: datetime, batches: int = BATCHES) -> int:
+def roll(*, now: datetime, batches: int = BATCHES, batch: int | None = None) -> int:
     """Count what was not counted yet, and look how deep the queues are. Returns how many rows were counted.
 
+    batch: rows of each table that one transaction counts (default: BATCH).
     Two at once, one killed in the middle, one left out: none harms, since each batch is one guarded transaction.
     """
     counted = 0
@@ -42,7 +46,7 @@ def roll(*, now: datetime, batches: int = BATCHES) -> int:
         place = cursor.read()
         if place.held(now):
             break
-        harvest = _harvest(place, now)
+        harvest = _harvest(place, now, batch or BATCH)
         if _write(place, harvest, now):
             counted += harvest.read
         if not harvest.more:
@@ -50,33 +54,33 @@ def roll(*, now: datetime, batches: int = BATCHES) -> int:
     return counted
 
 
-def _harvest(place: Place, now: datetime) -> Harvest:
+def _harvest(place: Place, now: datetime, batch: int) -> Harvest:
     harvest = Harvest(through=dict(place.through))
     for source in SOURCES:
-        _mend(source, [gap for gap in place.gaps if gap.table == source.table], harvest)
-        _reap(source, place.through[source.through], harvest, now)
+        _mend(source, [gap for gap in place.gaps if gap.table == source.table], harvest, batch)
+        _reap(source, place.through[source.through], harvest, now, batch)
     return harvest
 
 
-def _mend(source: Source, known: list[Gap], harvest: Harvest) -> None:
+def _mend(source: Source, known: list[Gap], harvest: Harvest, batch: int) -> None:
     """Count what has appeared in the gaps. One whose writers have all ended is closed after that."""
     # Asked first: what they had written is there to be read when they are not found any more.
     writers = gaps.writers(source.table) if known else frozenset[str]()
     for gap in known:
         span = source.objects.filter(id__gte=gap.ranges[0][0], id__lte=gap.ranges[-1][1])
-        appeared = [number for number in span.values_list("id", flat=True) if gap.holds(number)][:BATCH]
+        appeared = [number for number in span.values_list("id", flat=True) if gap.holds(number)][:batch]
         if appeared:
             _count(source, source.rows(source.objects.filter(id__in=appeared)), harvest)
         left = gap.without(appeared)
-        full = len(appeared) == BATCH
+        full = len(appeared) == batch
         harvest.more |= full
         if left.ranges and (gap.writers & writers or full):
             harvest.gaps.append(left)
 
 
-def _reap(source: Source, through: int, harvest: Harvest, now: datetime) -> None:
+def _reap(source: Source, through: int, harvest: Harvest, now: datetime, batch: int) -> None:
     """Count the rows above ``through``, and note the gaps among them."""
-    rows = source.rows(source.objects.filter(id__gt=through)[:BATCH])
+    rows = source.rows(source.objects.filter(id__gt=through)[:batch])
     if not rows:
         return
     ranges = gaps.missing(through, [row.id for row in rows]) if gaps.happen() else ()
@@ -84,7 +88,7 @@ def _reap(source: Source, through: int, harvest: Harvest, now: datetime) -> None
         harvest.gaps.append(Gap(source.table, ranges, gaps.writers(source.table), now.isoformat()))
     _count(source, rows, harvest)
     harvest.through[source.through] = rows[-1].id
-    harvest.more |= len(rows) == BATCH
+    harvest.more |= len(rows) == batch
 
 
 def _count(source: Source, rows: list[Any], harvest: Harvest) -> None:

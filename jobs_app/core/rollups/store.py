@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
+from jobs_app.core import queries, sql
 from jobs_app.core.rollups import sums
 from jobs_app.core.rollups.cursor import Place
 from jobs_app.core.rollups.sums import COUNTS, Buckets, Key, Sums
 from jobs_app.models import Rollup
-from jobs_app.models.guard import writing
 from jobs_app.steps import Step
 
 ROWS = 500
-KEY = ("gone", "step", "at", "queue", "kind", "owner")
-VALUES = (*COUNTS, "refused", "wait", "run", "wait_micros", "run_micros")
+KEYS = len(Key._fields)
+VALUES = ("refused", "wait", "run", "wait_micros", "run_micros")
 
 
 def add(minutes: Mapping[Key, Sums], place: Place, *, gone: bool = False) -> None:
@@ -42,12 +45,12 @@ def _sum(there: Sums | None, more: Sums) -> Sums:
 
 def write(step: Step, buckets: Mapping[Key, Sums], *, gone: bool = False) -> None:
     """Write rows as given, in the place of those there are."""
-    with writing():
+    if not buckets:
+        return
+    statement = sql.statement("put_rollup")
+    with connection.cursor() as cursor:
         for keys in _parts(sorted(buckets)):
-            Rollup.objects.bulk_create(
-                [_row(step, key, buckets[key], gone) for key in keys],
-                update_conflicts=True, unique_fields=KEY, update_fields=VALUES,
-            )  # fmt: skip
+            cursor.executemany(statement, [_values(step, key, buckets[key], gone) for key in keys])
 
 
 def rows(step: Step, begin: datetime, end: datetime, *, gone: bool = False) -> QuerySet[Rollup]:
@@ -57,7 +60,8 @@ def rows(step: Step, begin: datetime, end: datetime, *, gone: bool = False) -> Q
 
 def of(found: QuerySet[Rollup]) -> Buckets:
     """Rows as sums."""
-    return {Key(row.at, row.queue, row.kind, row.owner): _sums(row) for row in found}
+    columns = (*Key._fields, *COUNTS, *VALUES)
+    return {Key(*row[:KEYS]): _sums(row[KEYS:]) for row in found.values_list(*columns)}
 
 
 def _touched(step: Step, keys: tuple[Key, ...], gone: bool) -> QuerySet[Rollup]:
@@ -67,21 +71,19 @@ def _touched(step: Step, keys: tuple[Key, ...], gone: bool) -> QuerySet[Rollup]:
     return found.filter(queue__in=queues, kind__in=kinds, owner__in=owners)
 
 
-def _row(step: Step, key: Key, each: Sums, gone: bool) -> Rollup:
-    return Rollup(
-        gone=gone, step=step, **key._asdict(), **{name: each.counts[name] for name in COUNTS},
-        refused=dict(each.refused), wait=_kept(each.wait), run=_kept(each.run),
-        wait_micros=each.wait_micros, run_micros=each.run_micros,
+def _values(step: Step, key: Key, each: Sums, gone: bool) -> tuple[Any, ...]:
+    """A row as the statement takes it."""
+    return (
+        gone, str(step), queries.bind_time(key.at), key.queue, key.kind, key.owner,
+        *(each.counts[name] for name in COUNTS),
+        json.dumps(each.refused), json.dumps(each.wait), json.dumps(each.run), each.wait_micros, each.run_micros,
     )  # fmt: skip
 
 
-def _sums(row: Rollup) -> Sums:
-    counts = Counter({name: count for name in COUNTS if (count := getattr(row, name))})
-    return Sums(counts, Counter(row.refused), _bins(row.wait), _bins(row.run), row.wait_micros, row.run_micros)
-
-
-def _kept(bins: Counter[int]) -> dict[str, int]:
-    return {str(number): bins[number] for number in sorted(bins)}
+def _sums(row: tuple[Any, ...]) -> Sums:
+    refused, wait, run, wait_micros, run_micros = row[len(COUNTS) :]
+    counts = Counter({name: count for name, count in zip(COUNTS, row, strict=False) if count})
+    return Sums(counts, Counter(refused), _bins(wait), _bins(run), wait_micros, run_micros)
 
 
 def _bins(kept: dict[str, int]) -> Counter[int]:

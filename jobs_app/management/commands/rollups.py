@@ -87,7 +87,7 @@ class Command(BaseCommand):
         self.stdout.write(f"The statistics of {days:,} days equal the ledger.")
 
     def _rebuild(self, begin: datetime, end: datetime) -> None:
-        while rolling.roll(now=database_now()) > 0:
+        while rolling.roll(now=database_now(), batch=rolling.LARGE_BATCH) > 0:
             pass
         for day, wrong in proof.rebuild(begin, end, clock=database_now):
             self.stdout.write(f"{day:%Y-%m-%d} {f'{wrong:,} rows were wrong' if wrong else 'was right'}")
