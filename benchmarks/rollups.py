@@ -1,7 +1,7 @@
 """What statistics cost: rolling up a ledger from nothing, one minute more of it, proving it, reading it, pruning it.
 
 ``--jobs`` settled jobs over 30 days. Minutes more are counted in turn on this ledger and, in a process beside it, on
-one of 10,000 jobs: the ratio is to be at most 1.5, since what a run costs is to follow what is new and not what is there.
+one of 10,000 jobs: the ratio is to be at most 1.5, since the cost of a run is to follow what is new, not what is there.
 """
 
 from __future__ import annotations
