@@ -20,6 +20,7 @@ from benchmarks.minutes import A_MINUTE, BEGIN, DAYS, analyze, caught_up, more
 from jobs_app.core import clock
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import proof
+from jobs_app.core.turns import Turns
 from jobs_app.models import Event, Rollup
 from jobs_app.reads import statistics as reads
 from jobs_app.steps import Step
@@ -49,7 +50,7 @@ def main() -> int:
     if differences:
         sys.exit(f"expected no difference from the ledger, got {differences:,}")
     read = _read()
-    pruned, gone = _timed(lambda: pruning.prune_jobs(now=clock.database_now(), batches=PRUNED // pruning.JOBS))
+    pruned, gone = _timed(lambda: pruning.prune_jobs(now=clock.database_now(), turns=Turns(PRUNED // pruning.JOBS)))
     ratio = statistics.median(large) / statistics.median(small)
     rows = [
         {"what": "from nothing, events a second", "figure": round(events / seconds)},

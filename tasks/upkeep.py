@@ -25,6 +25,9 @@ vigil = rescue.Vigil()
 PATIENCE_SECONDS = 30.0
 """An upkeep task whose database does not answer for this long is cut off; the next tick does its work."""
 
+TURN_SECONDS = 1.0
+"""What can wait begins no transaction after this time: the task behind it may be a rescue."""
+
 
 def bounded(function: Callable[P, R]) -> Callable[P, R]:
     """The function, with a bound on what it waits for the database; an outage is noted."""
@@ -81,14 +84,14 @@ def observe() -> int:
 @bounded
 def roll() -> int:
     """Count what is new in the ledger for statistics."""
-    return rolling.roll(now=clock.database_now())
+    return rolling.roll(now=clock.database_now(), seconds=TURN_SECONDS)
 
 
 @shared_task(name=wire.RETAIN, ignore_result=True)
 @bounded
 def retain() -> int:
     """Prune what was kept long enough."""
-    return pruning.run(now=clock.database_now()).total()
+    return pruning.run(now=clock.database_now(), seconds=TURN_SECONDS).total()
 
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)

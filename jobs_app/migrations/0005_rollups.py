@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='rollup',
-            constraint=models.UniqueConstraint(fields=('gone', 'step', 'at', 'queue', 'kind', 'owner'), name='rollup_once'),
+            constraint=models.UniqueConstraint(fields=('step', 'at', 'queue', 'kind', 'owner', 'gone'), name='rollup_once'),
         ),
         migrations.AddConstraint(
             model_name='rollupcursor',

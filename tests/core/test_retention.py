@@ -19,6 +19,7 @@ from jobs_app import conf, registry
 from jobs_app.core import artifacts, control, submission
 from jobs_app.core.retention import orphans, pruning, reports, rules
 from jobs_app.core.rollups import cursor, proof, rolling
+from jobs_app.core.turns import Turns
 from jobs_app.lifecycle import FINAL, Reason, State
 from jobs_app.models import (
     Artifact,
@@ -232,10 +233,18 @@ def test_batches_bound_what_one_run_does(monkeypatch: pytest.MonkeyPatch) -> Non
     for job in jobs:
         log(job, "one", "two")
     rolling.roll(now=NOON)
-    assert pruning.prune_jobs(now=NOON + 6 * DAY, batches=2) == 4
+    assert pruning.prune_jobs(now=NOON + 6 * DAY, turns=Turns(2)) == 4
     assert Job.objects.count() == 3
     assert LogLine.objects.count() == 6
-    assert pruning.prune_jobs(now=NOON + 6 * DAY, batches=9) == 3
+    assert pruning.prune_jobs(now=NOON + 6 * DAY, turns=Turns(9)) == 3
+
+
+def test_a_run_whose_time_is_up_begins_nothing() -> None:
+    reaching(State.CANCELLED, now=NOON)
+    assert rolling.roll(now=NOON, seconds=0) == 0
+    rolling.roll(now=NOON)
+    assert not pruning.run(now=NOON + 6 * DAY, seconds=0)
+    assert pruning.run(now=NOON + 6 * DAY, seconds=60)["jobs"] == 1
 
 
 def test_statistics_of_short_steps_go_first_and_do_not_come_back(configured: Callable[..., None]) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection  # noqa: F401 - asked by skipif
 from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.core import control, outcomes, rescue
-from jobs_app.core.rollups import cursor, proof, rolling
+from jobs_app.core.rollups import cursor, proof, rolling, store
 from jobs_app.lifecycle import Reason
 from jobs_app.models import Event, QueueLevel, Refusal, Rollup, RollupCursor
 from jobs_app.models.guard import writing
@@ -186,3 +187,11 @@ def test_a_name_of_a_later_release_counts_as_nothing(alice: User) -> None:
         Event.objects.create(job=job, attempt=0, at=NOON, name="teleported", source="queued", target="running")
     rolling.roll(now=NOON)
     assert Rollup.objects.get(step=Step.DAY).started == 0
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL chooses by the size of the table")
+def test_a_run_finds_the_rows_it_adds_to_by_their_index() -> None:
+    key = store.Key(NOON, "default", "probe.nothing", 0)
+    for gone in (False, True):
+        plan = store._touched(Step.DAY, (key,), gone).explain()
+        assert "USING INDEX" in plan, "SQLite uses none for a condition such as NOT gone: it must come last"

@@ -8,6 +8,7 @@ that a crash leaves behind is an orphan, and found as such.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -22,6 +23,7 @@ from jobs_app.core.retention import rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
 from jobs_app.core.rollups.sources import EVENTS, REFUSALS, Source
+from jobs_app.core.turns import Turns
 from jobs_app.models import (
     Artifact,
     Attempt,
@@ -53,24 +55,26 @@ BATCHES = 20
 CHILDREN: tuple[type[Model], ...] = (JobInput, Checkpoint, Resend, UniqueKey, Event, Attempt)
 
 
-def run(*, now: datetime, batches: int = BATCHES) -> Counter[str]:
-    """Prune what is due, no more than ``batches`` transactions of each. Returns how many rows of what were deleted."""
+def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> Counter[str]:
+    """Prune what is due. Returns how many rows of what were deleted.
+
+    batches: transactions for each kind of row. seconds: none of that kind begins after so long.
+    """
     done: Counter[str] = Counter()
     if cursor.read().held(now):
         return done
-    done["jobs"] = prune_jobs(now=now, batches=batches)
-    done["uploads"] = prune_uploads(now=now, batches=batches)
-    done["refusals"] = prune_refusals(now=now, batches=batches)
-    done["rollups"] = prune_rollups(now=now, batches=batches)
+    for what, prune in (
+        ("jobs", prune_jobs), ("uploads", prune_uploads), ("refusals", prune_refusals), ("rollups", prune_rollups),
+    ):  # fmt: skip
+        done[what] = prune(now=now, turns=Turns(batches, seconds))
     return +done
 
 
-def prune_jobs(*, now: datetime, batches: int = BATCHES) -> int:
+def prune_jobs(*, now: datetime, turns: Turns) -> int:
     """Prune settled jobs with all that is theirs."""
     deleted, stuck = 0, set[UUID]()
     for state, kind in rules.settled():
-        while batches > 0:
-            batches -= 1
+        while turns.take():
             rows = rules.due(state, kind, now=now).exclude(id__in=stuck)
             ids = list(rows.values_list("id", flat=True)[:JOBS])
             if not ids:
@@ -81,10 +85,10 @@ def prune_jobs(*, now: datetime, batches: int = BATCHES) -> int:
     return deleted
 
 
-def prune_uploads(*, now: datetime, batches: int = BATCHES) -> int:
+def prune_uploads(*, now: datetime, turns: Turns) -> int:
     """Prune uploads that no job takes."""
     deleted, stuck = 0, set[UUID]()
-    for _ in range(batches):
+    while turns.take():
         ids = list(rules.unused_uploads(now=now).exclude(id__in=stuck).values_list("id", flat=True)[:JOBS])
         if not ids:
             break
@@ -94,13 +98,11 @@ def prune_uploads(*, now: datetime, batches: int = BATCHES) -> int:
     return deleted
 
 
-def prune_refusals(*, now: datetime, batches: int = BATCHES) -> int:
+def prune_refusals(*, now: datetime, turns: Turns) -> int:
     """Prune single refusals that are rolled up."""
     kept = conf.span(conf.current().keep_refusals_days)
     deleted = 0
-    for _ in range(batches):
-        if kept is None:
-            break
+    while kept is not None and turns.take():
         place = cursor.read()
         rows = Refusal.objects.filter(at__lt=now - kept, id__lte=place.through[REFUSALS.through]).order_by("at")
         ids = [each for each in rows.values_list("id", flat=True)[:ROWS] if _rolled(REFUSALS, each, place)]
@@ -115,7 +117,7 @@ def prune_refusals(*, now: datetime, batches: int = BATCHES) -> int:
     return deleted
 
 
-def prune_rollups(*, now: datetime, batches: int = BATCHES) -> int:
+def prune_rollups(*, now: datetime, turns: Turns) -> int:
     """Prune statistics of each step. The cursor is told first: from then on they are nobody's."""
     deleted = 0
     for step, column in HORIZONS.items():
@@ -130,7 +132,7 @@ def prune_rollups(*, now: datetime, batches: int = BATCHES) -> int:
             begin = horizon
         if begin is not None:
             for model in (Rollup, QueueLevel):
-                deleted += _in_batches(model.objects.filter(step=step, at__lt=begin), batches)
+                deleted += _in_batches(model.objects.filter(step=step, at__lt=begin), turns)
     return deleted
 
 
@@ -139,7 +141,9 @@ def _prune_jobs(ids: list[UUID]) -> set[UUID]:
     place = cursor.read()
     events = list(Event.objects.filter(job_id__in=ids).values_list("job_id", "id"))
     ids = sorted(set(ids) - {job for job, number in events if not _rolled(EVENTS, number, place)})
-    while _in_batches(LogLine.objects.filter(job_id__in=ids), BATCHES):
+    if not ids:
+        return set()
+    while _in_batches(LogLine.objects.filter(job_id__in=ids), Turns(BATCHES)):
         pass
     with transaction.atomic(), writing():
         if not cursor.advance(place):
@@ -183,9 +187,9 @@ def _each_or_all(prune: Callable[[list[UUID]], set[UUID]], ids: list[UUID]) -> s
     return {each for one in ids for each in _each_or_all(prune, [one])}
 
 
-def _in_batches(rows: QuerySet[LogLine] | QuerySet[Rollup] | QuerySet[QueueLevel], batches: int) -> int:
+def _in_batches(rows: QuerySet[LogLine] | QuerySet[Rollup] | QuerySet[QueueLevel], turns: Turns) -> int:
     deleted = 0
-    for _ in range(batches):
+    while turns.take():
         ids = list(rows.values_list("pk", flat=True)[:ROWS])
         if ids:
             with writing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from jobs_app.core.rollups.cursor import Place
 from jobs_app.core.rollups.gaps import Gap
 from jobs_app.core.rollups.sources import SOURCES, Source
 from jobs_app.core.rollups.sums import Buckets
+from jobs_app.core.turns import Turns
 
 BATCH = 2_000
 """Rows of each table that one transaction counts."""
@@ -35,14 +37,14 @@ class Harvest:
     gaps: list[Gap] = field(default_factory=list)
 
 
-def roll(*, now: datetime, batches: int = BATCHES, batch: int | None = None) -> int:
+def roll(*, now: datetime, batches: int = BATCHES, batch: int | None = None, seconds: float = math.inf) -> int:
     """Count what was not counted yet, and look how deep the queues are. Returns how many rows were counted.
 
-    batch: rows of each table that one transaction counts (default: BATCH).
+    batch: rows of each table that one transaction counts (default: BATCH). seconds: no transaction begins after that.
     Two at once, one killed in the middle, one left out: none harms, since each batch is one guarded transaction.
     """
-    counted = 0
-    for _ in range(batches):
+    counted, turns = 0, Turns(batches, seconds)
+    while turns.take():
         place = cursor.read()
         if place.held(now):
             break
