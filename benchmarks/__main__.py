@@ -7,7 +7,7 @@ import sys
 
 from benchmarks import figures
 
-NAMES = ("rescue", "flush", "broker_away", "rolling_restart")
+NAMES = ("rescue", "flush", "broker_away", "rolling_restart", "rollups")
 
 
 def main() -> int:

@@ -39,6 +39,7 @@ STOP_SECONDS = 120.0
 _parser = argparse.ArgumentParser()
 _parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
 _parser.add_argument("--scale", type=float, default=1.0, help="Part of the full size, to try a change: 0.1.")
+_parser.add_argument("--jobs", type=int, default=1_000_000, help="Settled jobs in the ledger; for rollups alone.")
 _parser.add_argument("--seed", type=int, default=3)
 _parser.add_argument(
     "--set", action="append", default=[], metavar="NAME=VALUE", help="A setting of every process: QUEUE_LIMIT=200."

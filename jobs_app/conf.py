@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from jobs_app import addresses
 from jobs_app.errors import in_words
+from jobs_app.lifecycle import FINAL, State
+from jobs_app.steps import Step
 
 
 def _split(value: Any) -> Any:
@@ -32,7 +36,19 @@ def _zone(name: str) -> str:
     return name
 
 
+def _spans(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if not _SPAN.fullmatch(word) or float(word.partition("=")[2]) > DAYS_MOST:
+            raise ValueError(
+                "expected entries such as datasets.profile=7 or webhooks.deliver/failed=180 "
+                f"(kind, perhaps a final state, days up to {DAYS_MOST}), got {word[:80]!r}"
+            )
+    return words
+
+
+DAYS_MOST = 36_500
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_SPAN = re.compile(r"[\w.-]{1,100}(/(succeeded|failed|cancelled))?=\d{1,5}(\.\d{1,6})?")
 
 
 class Configuration(BaseModel):
@@ -104,6 +120,36 @@ class Configuration(BaseModel):
     upload_bytes: int = Field(2_147_483_648, ge=1024, description="Largest file that may be uploaded.")
     token_days: int = Field(90, ge=1, le=3650, description="Days until a new API token expires.")
 
+    keep_succeeded_days: float = Field(
+        30,
+        ge=0,
+        le=DAYS_MOST,
+        description="How long jobs that succeeded are kept, with all of theirs; 0: for ever.",
+    )
+    keep_failed_days: float = Field(90, ge=0, le=DAYS_MOST, description="The same for jobs that failed.")
+    keep_cancelled_days: float = Field(30, ge=0, le=DAYS_MOST, description="The same for jobs that were cancelled.")
+    keep_kinds_days: Annotated[Words, AfterValidator(_spans)] = Field(
+        (), description="Kinds with times of their own, comma-separated: KIND=DAYS or KIND/STATE=DAYS."
+    )
+    keep_uploads_days: float = Field(
+        30, ge=0, le=DAYS_MOST, description="How long uploads are kept that no job takes; 0: for ever."
+    )
+    keep_refusals_days: float = Field(
+        30,
+        ge=0,
+        le=DAYS_MOST,
+        description="How long single refusals are kept; their sums stay. 0: for ever.",
+    )
+    keep_minute_rollups_days: float = Field(
+        14, ge=0, le=DAYS_MOST, description="How long statistics of minutes are kept; 0: for ever."
+    )
+    keep_hour_rollups_days: float = Field(
+        180, ge=0, le=DAYS_MOST, description="How long statistics of hours are kept, not shorter than minutes."
+    )
+    keep_day_rollups_days: float = Field(
+        3650, ge=0, le=DAYS_MOST, description="How long statistics of days are kept, not shorter than hours."
+    )
+
     dataset_memory_megabytes: int = Field(
         256, ge=64, description="Memory one dataset job may use; DuckDB gets a part of it."
     )
@@ -124,6 +170,12 @@ class Configuration(BaseModel):
             scheme = urlsplit(self.database_url).scheme
             raise ValueError(f"expected DATABASE_URL to begin with postgres:// or sqlite:///, got {scheme!r}")
         addresses.parse(self.broker_url)
+        spans = (self.keep_minute_rollups_days, self.keep_hour_rollups_days, self.keep_day_rollups_days)
+        if sorted(spans, key=lambda days: days or math.inf) != list(spans):
+            raise ValueError(
+                "expected KEEP_MINUTE_ROLLUPS_DAYS, KEEP_HOUR_ROLLUPS_DAYS and KEEP_DAY_ROLLUPS_DAYS each as long as "
+                f"the one before or longer, got {', '.join(format(days, 'g') for days in spans)}"
+            )
         return self
 
     @property
@@ -146,10 +198,31 @@ class Configuration(BaseModel):
         """How stale the broker's own count of a queue's messages may be. Amazon's is approximate."""
         return timedelta(seconds=30 if self.broker_scheme == "sqs" else 2)
 
+    def kept_for(self, kind: str, state: State) -> timedelta | None:
+        """How long jobs of a kind are kept that ended in that state; None is for ever."""
+        if state not in FINAL:
+            raise ValueError(f"expected a final state, got {state}")
+        own = dict(word.split("=") for word in self.keep_kinds_days)
+        usual = {
+            State.SUCCEEDED: self.keep_succeeded_days,
+            State.FAILED: self.keep_failed_days,
+            State.CANCELLED: self.keep_cancelled_days,
+        }
+        return span(float(own.get(f"{kind}/{state}", own.get(kind, usual[state]))))
+
+    def rollups_kept_for(self, step: Step) -> timedelta | None:
+        """How long statistics of a step are kept; None is for ever."""
+        return span(getattr(self, f"keep_{step}_rollups_days"))
+
     @property
     def artifact_dir(self) -> Path:
         """Where files of jobs are kept."""
         return self.data_dir / "artifacts"
+
+
+def span(days: float) -> timedelta | None:
+    """So many days; none for 0, which is for ever."""
+    return timedelta(days=days) if days else None
 
 
 def load(environment: Mapping[str, str]) -> Configuration:

@@ -13,10 +13,12 @@ SYSTEM_QUEUE = "system"
 REFILL = "weir.upkeep.refill"
 RESCUE = "weir.upkeep.rescue"
 OBSERVE = "weir.upkeep.observe"
+ROLL = "weir.upkeep.roll"
+RETAIN = "weir.upkeep.retain"
 LOST_CHILD = "weir.upkeep.lost_child"
 SUBMIT = "weir.schedule.submit"
 
-UPKEEP = (REFILL, RESCUE, OBSERVE, LOST_CHILD, SUBMIT)
+UPKEEP = (REFILL, RESCUE, OBSERVE, ROLL, RETAIN, LOST_CHILD, SUBMIT)
 
 
 def ids_of(listed: object) -> list[UUID]:

@@ -13,6 +13,8 @@ from django.db import InterfaceError, OperationalError
 from jobs_app import wire
 from jobs_app.core import clock, dispatch, flow, gate, presence, rescue, scheduling
 from jobs_app.core.patience import watch
+from jobs_app.core.retention import pruning
+from jobs_app.core.rollups import rolling
 from jobs_app.errors import BrokerAway
 
 P = ParamSpec("P")
@@ -22,6 +24,9 @@ vigil = rescue.Vigil()
 
 PATIENCE_SECONDS = 30.0
 """An upkeep task whose database does not answer for this long is cut off; the next tick does its work."""
+
+TURN_SECONDS = 1.0
+"""What can wait begins no transaction after this time: the task behind it may be a rescue."""
 
 
 def bounded(function: Callable[P, R]) -> Callable[P, R]:
@@ -73,6 +78,20 @@ def observe() -> int:
     presence.prune(now=now)
     gate.prune(now=now)
     return flow.observe(now=now)
+
+
+@shared_task(name=wire.ROLL, ignore_result=True)
+@bounded
+def roll() -> int:
+    """Count what is new in the ledger for statistics."""
+    return rolling.roll(now=clock.database_now(), seconds=TURN_SECONDS)
+
+
+@shared_task(name=wire.RETAIN, ignore_result=True)
+@bounded
+def retain() -> int:
+    """Prune what was kept long enough."""
+    return pruning.run(now=clock.database_now(), seconds=TURN_SECONDS).total()
 
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)

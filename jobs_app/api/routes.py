@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Router, Swagger
 from ninja.openapi.schema import OpenAPISchema
 
-from jobs_app.api import artifacts, description, jobs, kinds, planner, problems, queues, security, tokens
+from jobs_app.api import artifacts, description, jobs, kinds, planner, problems, queues, security, statistics, tokens
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
 
@@ -54,4 +54,5 @@ api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
+api.add_router("/statistics", statistics.router)
 api.add_router("", unknown)

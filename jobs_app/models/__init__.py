@@ -8,6 +8,7 @@ from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
+from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
 from jobs_app.models.token import Token
 from jobs_app.models.unique_key import UniqueKey
 
@@ -24,9 +25,12 @@ __all__ = [
     "LogLine",
     "Pace",
     "Queue",
+    "QueueLevel",
     "RateBucket",
     "Refusal",
     "Resend",
+    "Rollup",
+    "RollupCursor",
     "Token",
     "Turnstile",
     "UniqueKey",

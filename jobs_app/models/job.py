@@ -166,6 +166,10 @@ class Job(Guarded):
             models.Index(
                 fields=["expires_at"], name="job_expiring", condition=Q(state=State.QUEUED, expires_at__isnull=False)
             ),
+            # retention: the jobs of a kind that ended in that state, the oldest first.
+            models.Index(
+                fields=["state", "kind", "finished_at"], name="job_settled", condition=Q(finished_at__isnull=False)
+            ),
             # reads.job_page: one owner's jobs, newest first (the id is in order of time).
             models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
         ]  # fmt: skip

@@ -112,7 +112,9 @@ def celery_settings(configuration: Configuration) -> dict[str, Any]:
         "CELERY_BEAT_SCHEDULER": "tasks.beat:Scheduler",
         "CELERY_BEAT_SCHEDULE": {
             name: {"task": name, "schedule": seconds, "options": {"queue": wire.SYSTEM_QUEUE, "expires": 10}}
-            for name, seconds in ((wire.REFILL, 1.0), (wire.RESCUE, 2.0), (wire.OBSERVE, 2.0))
+            for name, seconds in (
+                (wire.REFILL, 1.0), (wire.RESCUE, 2.0), (wire.OBSERVE, 2.0), (wire.ROLL, 10.0), (wire.RETAIN, 60.0)
+            )
         },
     }  # fmt: skip
 
