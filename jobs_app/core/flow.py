@@ -155,7 +155,7 @@ def _count(state: State) -> dict[str, int]:
 def _paces(events: Iterable[Moved]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for each in events:
-        if each.name == EventName.SUCCEEDED:
+        if each.name in {EventName.SUCCEEDED, EventName.CHILDREN_AWAITED}:
             found[each.kind].append(round(each.seconds, 4))
     return found
 

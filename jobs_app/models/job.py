@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from jobs_app import lifecycle
-from jobs_app.lifecycle import FINAL, UNFINISHED, State, Via
+from jobs_app.lifecycle import FINAL, State, Via
 from jobs_app.models.guard import Guarded, GuardedQuerySet, Lean
 from jobs_app.models.identity import new_id
 
