@@ -3,7 +3,9 @@
 from jobs_app.authoring import Artifact, Backoff, JobContext, job
 """
 
+from jobs_app import desk
 from jobs_app.context import Cancelled, Child, DetachedContext, Family, JobContext, Submitting, TimedOut
+from jobs_app.desk import Standing
 from jobs_app.parameters import Artifact, Secret
 from jobs_app.policies import Backoff, Children, Discard, Retry, Snooze, Unique
 from jobs_app.registry import job
@@ -25,9 +27,11 @@ __all__ = [
     "Secret",
     "Series",
     "Snooze",
+    "Standing",
     "Submitting",
     "Table",
     "TimedOut",
     "Unique",
+    "desk",
     "job",
 ]

@@ -70,11 +70,12 @@ class Family:
 class Submitting:
     """What a kind's ``preview`` is told of the job that is being submitted.
 
-    owner: the user (Django's), or None for the system's own jobs.
+    owner: the user (Django's), or None for the system's own jobs. now: the database's time.
     """
 
     job_id: str
     owner: Any
+    now: datetime
 
 
 class JobContext(ABC):

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "ninja",
     "jobs_app",
+    "tasks.kinds.timeline",
 ]
 MIDDLEWARE = [
     "jobs_app.api.fallback.middleware",

@@ -7,6 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from jobs_app.api.routes import api
+from jobs_app.web.pages import page
+from tasks.kinds.timeline import api as timeline
+from tasks.kinds.timeline.urls import patterns as timeline_pages
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -14,9 +17,12 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
+api.add_router("/timeline", timeline.router)
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("", include("jobs_app.web.urls")),
+    *timeline_pages(page),
 ]

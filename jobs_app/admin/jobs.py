@@ -43,7 +43,9 @@ class JobAdmin(JobDisplay, JobActions):
             ("queue", "priority"),
             "parameters_shown",
         )}),
-        ("Outcome", {"fields": (("attempts_shown", "kills"), "children_shown", "error_shown", "result_shown", "preview_shown")}),
+        ("Outcome", {"fields": (
+            ("attempts_shown", "kills"), "children_shown", "error_shown", "result_shown", "preview_shown",
+        )}),
         ("Times", {"fields": (
             ("created", "due", "expires"),
             ("started", "finished", "took"),

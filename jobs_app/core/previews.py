@@ -71,7 +71,7 @@ def _arguments(kind: Kind, model: BaseModel, job: Job) -> dict[str, Any]:
     taken = inspect.signature(kind.preview).parameters
     arguments = {name: getattr(model, name) for name in taken if name != CONTEXT}
     if CONTEXT in taken:
-        arguments[CONTEXT] = Submitting(str(job.id), job.owner)
+        arguments[CONTEXT] = Submitting(str(job.id), job.owner, job.created_at)
     return arguments
 
 
