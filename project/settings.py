@@ -143,6 +143,9 @@ FILE_UPLOAD_HANDLERS = [
     "jobs_app.forms.uploads.BoundedUpload",
 ]
 
+# Routes of packages of kinds, below /api: where, and which ninja router. Their pages are in project.urls.
+KIND_ROUTERS = {"/timeline": "tasks.kinds.timeline.api.router"}
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = WEIR.time_zone
 USE_TZ = True

@@ -8,7 +8,6 @@ from django.urls import include, path
 
 from jobs_app.api.routes import api
 from jobs_app.web.pages import page
-from tasks.kinds.timeline import api as timeline
 from tasks.kinds.timeline.urls import patterns as timeline_pages
 
 
@@ -16,8 +15,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
     """Alive: the process answers. Nothing else is asked."""
     return HttpResponse("ok", content_type="text/plain")
 
-
-api.add_router("/timeline", timeline.router)
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
