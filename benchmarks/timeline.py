@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections import Counter
+from typing import Any
 
 import httpx
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.db.models import Count
 
 from benchmarks import figures, ground
@@ -32,7 +33,7 @@ SLOTS = 2
 def main() -> None:
     """Post, kill, count, print, keep."""
     settings = ground.settings()
-    author, count = User.objects.create_user("author"), ground.scaled(FOLLOWERS, 100)
+    author, count = get_user_model().objects.create_user("author"), ground.scaled(FOLLOWERS, 100)
     _follow(author, count)
     for name in ("upkeep", "beat"):
         ground.ready(name)
@@ -63,9 +64,10 @@ def main() -> None:
     figures.keep(f"fan-out-{ground.options.database}", settings, row)
 
 
-def _follow(author: User, count: int) -> None:
+def _follow(author: Any, count: int) -> None:
     names = (f"follower-{number:06}" for number in range(count))
-    people = User.objects.bulk_create([User(username=each, password="!") for each in names], batch_size=500)  # noqa: S106
+    user = get_user_model()
+    people = user.objects.bulk_create([user(username=each, password="!") for each in names], batch_size=500)  # noqa: S106
     Follow.objects.bulk_create([Follow(follower=each, author=author) for each in people], batch_size=500)
 
 
@@ -97,7 +99,7 @@ def _kill_one() -> bool:
     return True
 
 
-def _check(answer: dict[str, object], author: User, count: int) -> None:
+def _check(answer: dict[str, object], author: Any, count: int) -> None:
     """End the program unless the rows are exactly those that there should be."""
     job = Job.objects.get(id=answer["job"])
     entries = Entry.objects.filter(post=answer["id"])
