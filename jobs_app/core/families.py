@@ -35,6 +35,9 @@ BROKEN = (State.FAILED, State.CANCELLED)
 SHOWN_EVERY = 0.5
 """Seconds between two writes of a parent's progress by one process."""
 
+SHOWN_AT_ONCE = 100
+"""Parents whose progress a sweep writes: the newest."""
+
 REMEMBERED = 1000
 
 _shown: dict[UUID, float] = {}
@@ -186,7 +189,10 @@ def ask_to_stop(job: Job, *, now: datetime, actor: User | None) -> bool:
 
 
 def sweep(*, now: datetime) -> int:
-    """Do what a process did not live to do after its commit, in bounded batches. Returns how many jobs moved."""
+    """Do what a process did not live to do after its commit, in bounded batches, and say how far families are.
+
+    Returns how many jobs moved.
+    """
     moved = 0
     blocked = Job.objects.filter(state=State.BLOCKED)
     for queue in blocked.filter(attempt=0).order_by().values_list("queue", flat=True).distinct():
@@ -199,6 +205,11 @@ def sweep(*, now: datetime) -> int:
         left = left.filter(cancel_requested_at=None) if state is State.RUNNING else left
         for parent in left.order_by().values_list("parent_id", flat=True).distinct()[:BATCH]:
             moved += end_children(parent, now=now)
+    for job in blocked.filter(attempt__gte=1).only("id", "progress").order_by("-id")[:SHOWN_AT_ONCE]:
+        # Else a parent whose children take long would show what was true when the last of them ended.
+        family = standing(job.id)
+        if family.fraction != job.progress:
+            _write_progress(job.id, family)
     return moved
 
 

@@ -90,6 +90,16 @@ def test_progress_is_that_of_the_children(monkeypatch: pytest.MonkeyPatch) -> No
     assert fresh(parent).progress_message == "1 of 4 jobs ended"
 
 
+def test_upkeep_shows_how_far_children_are_that_take_long(now: datetime) -> None:
+    parent = parent_of(4)
+    for child in children_of(parent)[:2]:
+        work(child)
+    altered(claimed(children_of(parent)[2]), progress=0.5)
+    families.sweep(now=now)
+    assert fresh(parent).progress == pytest.approx(2.5 / 4)
+    assert fresh(parent).progress_message == "2 of 4 jobs ended"
+
+
 def test_a_child_that_fails_ends_the_family() -> None:
     parent = parent_of(3, failing=[0])
     first, second, _ = children_of(parent)
