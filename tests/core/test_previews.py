@@ -91,7 +91,9 @@ def test_a_preview_vanishes_with_the_callers_transaction(now: datetime) -> None:
     assert names() == []
 
 
-def test_a_refused_submission_makes_no_preview(configured: object, now: datetime) -> None:
+def test_a_refused_submission_makes_no_preview(
+    transactional_db: None, nudged: list[str], configured: object, now: datetime
+) -> None:
     configured(queue_limit=1, user_share=1)  # type: ignore[operator]
     submitted(now=now)
     with pytest.raises(QueueFull):

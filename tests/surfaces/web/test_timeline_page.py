@@ -50,7 +50,9 @@ def test_what_cannot_be_posted_comes_back_with_the_fault(alices: Client, sent: d
     assert not Post.objects.exists()
 
 
-def test_a_full_queue_keeps_the_text_in_the_form(alices: Client, configured: object, now: datetime) -> None:
+def test_a_full_queue_keeps_the_text_in_the_form(
+    transactional_db: None, nudged: list[str], alices: Client, configured: object, now: datetime
+) -> None:
     configured(queue_limit=1, user_share=1)  # type: ignore[operator]
     submitted(now=now)
     answer = alices.post(URL, {"text": "kept for you", "key": str(uuid4())})
