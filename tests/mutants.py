@@ -108,11 +108,12 @@ MUTANTS = (
     ),
     Mutant(
         "family: a parent that begins to wait is not looked at", f"{CORE}/families.py",
-        "transaction.on_commit(lambda: settle(job.id, now=now), robust=True)", "pass", (FAMILY_RACES,),
+        "transaction.on_commit(lambda: settle(job.id, now=now), robust=True)", "pass", (FAMILIES,),
     ),
     Mutant(
         "family: children are let in without a bound", f"{CORE}/families.py",
-        "room = hard_limit - gate.waiting(queue, hard_limit)", "room = BATCH", (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES),
+        "room = hard_limit - gate.waiting(queue, hard_limit)", "room = BATCH",
+        (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES),
     ),
     Mutant(
         "family: upkeep does not look for orphans", f"{CORE}/families.py",

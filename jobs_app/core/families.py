@@ -123,16 +123,16 @@ def settle(parent: UUID, *, now: datetime) -> bool:
 
 
 def _move_on(job: Job, decided: Turn, family: Family, now: datetime) -> bool:
-    target = State.SUCCEEDED
+    target, event = State.SUCCEEDED, EventName.SUCCEEDED
     changes: dict[str, Any] = {"progress": 1.0, "progress_message": _in_words(family)}
     if decided is Turn.RESUME:
-        target, changes = State.QUEUED, {"due_at": now}
+        target, event, changes = State.QUEUED, EventName.CHILDREN_ENDED, {"due_at": now}
     elif decided is Turn.FAIL:
         words = f"{_broken_in_words(family)}: {_first_broken(job.id)}"
-        target, changes = State.FAILED, {"error": words[:2000], "error_type": "ChildFailed"}
+        target, event, changes = State.FAILED, EventName.FAILED, {"error": words[:2000], "error_type": "ChildFailed"}
     moved = transitions.move(
         job.id, State.BLOCKED, target, attempt=job.attempt, now=now,
-        event=EventName.CHILDREN_ENDED, reason=_in_words(family), **changes,
+        event=event, reason=_in_words(family), **changes,
     )  # fmt: skip
     if moved and target.final:
         ended(job, target, now=now)

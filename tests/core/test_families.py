@@ -61,7 +61,7 @@ def test_a_parent_waits_with_its_result_and_succeeds_with_the_last_child() -> No
     assert (ended.state, ended.result, ended.progress) == ("succeeded", "spawned 3", 1.0)
     assert ended.progress_message == "3 of 3 jobs ended"
     assert moves_of(parent)[-2:] == [("running", "blocked"), ("blocked", "succeeded")]
-    assert happened(parent)[-2:] == ["children awaited", "children ended"]
+    assert happened(parent)[-2:] == ["children awaited", "succeeded"]
 
 
 def test_children_are_rows_like_any_other_and_know_their_parent(alice: User) -> None:
@@ -113,6 +113,15 @@ def test_a_child_that_fails_ends_the_family() -> None:
     assert fresh(running).cancel_requested_at is not None
 
 
+def test_a_child_that_failed_before_its_parent_waits_fails_it_at_once(now: datetime) -> None:
+    parent = claimed(submitted("family.parent", {"count": 0, "failing": []}))
+    spawning.spawn(parent, [Child("family.child", {"fails": True}, "one")], now=now)
+    work(children_of(parent)[0])
+    assert fresh(parent).state == "running"
+    assert outcomes.succeed(parent, None, 4, now=now)
+    assert fresh(parent).state == "failed"
+
+
 def test_a_child_that_is_cancelled_fails_its_parent_too(now: datetime) -> None:
     parent = parent_of(2)
     control.cancel(children_of(parent)[0].id, actor=None, now=now)
@@ -134,6 +143,7 @@ def test_a_patient_parent_goes_on_when_all_have_ended_and_knows_how() -> None:
         assert fresh(parent).state == "blocked"
         work(child)
     assert fresh(parent).state == "queued"
+    assert happened(parent)[-1] == "children ended"
     assert work(parent).result == {"succeeded": 2, "failed": 1}
     assert fresh(parent).state == "succeeded"
     assert len(children_of(parent)) == 3

@@ -30,6 +30,7 @@ PICK = st.integers(0, 1000)
 KINDS = st.sampled_from(["family.parent", "family.patient", "family.detached"])
 ENDS = st.sampled_from(["succeed", "succeed", "succeed", "fail", "retry", "cancel"])
 MOST = 4
+KEYS = st.lists(st.sampled_from("abcde"), unique=True, max_size=5)
 
 
 class Families(RuleBasedStateMachine):
@@ -61,23 +62,29 @@ class Families(RuleBasedStateMachine):
                 transaction.set_rollback(True)
                 self.transaction.__exit__(None, None, None)
 
-    @rule(kind=KINDS)
-    def submit(self, kind: str) -> None:
+    @rule(kind=KINDS, keys=KEYS)
+    def begin_a_parent(self, kind: str, keys: list[str]) -> None:
+        """Submitted, claimed and spawning in one step, so that families are met often."""
         open_ = Job.objects.filter(id__in=self.parents, state__in=UNFINISHED).count()
         if open_ < MOST and Job.objects.filter(state=State.QUEUED).count() < HARD_LIMIT:
             parameters = {"count": 0} if kind == "family.detached" else {"count": 0, "failing": []}
-            self.parents.append(submitted(kind, parameters, now=self.now, max_attempts=3, overflow=True).id)
+            job = submitted(kind, parameters, now=self.now, max_attempts=3, overflow=True)
+            self.parents.append(job.id)
+            self.held += claims.claim([job.id], holder="worker@test/1/message", now=self.now)
+            self.spawn_of(self.held[-1], keys)
 
     @rule(limit=st.integers(1, 4))
     def claim(self, limit: int) -> None:
         self.held += self.claim_some(limit=limit)
 
-    @rule(pick=PICK, keys=st.lists(st.sampled_from("abcde"), unique=True, max_size=5))
+    @rule(pick=PICK, keys=KEYS)
     def spawn(self, pick: int, keys: list[str]) -> None:
         able = [row for row in self.held if row.kind.startswith("family.") and row.kind != "family.child"]
         if not able:
             return
-        row = able[pick % len(able)]
+        self.spawn_of(able[pick % len(able)], keys)
+
+    def spawn_of(self, row: Job, keys: list[str]) -> None:
         before = set(Job.objects.filter(parent=row).values_list("child_key", flat=True))
         may = self.owns(row) and Job.objects.get(id=row.id).cancel_requested_at is None
         try:
@@ -85,6 +92,8 @@ class Families(RuleBasedStateMachine):
         except Cancelled:
             assert not may
             keys = []
+        else:
+            assert may, "a worker that was given up, or is to stop, spawns nothing"
         after = list(Job.objects.filter(parent=row).values_list("child_key", flat=True))
         assert sorted(after) == sorted(before | set(keys)), "each key once"
 

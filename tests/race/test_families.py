@@ -51,6 +51,15 @@ def test_a_child_that_commits_later_than_the_last_one_is_waited_for() -> None:
     assert fresh(parent).state == "succeeded", "by the one that committed last"
 
 
+def test_a_child_that_ends_before_its_parents_wait_is_committed_is_seen() -> None:
+    parent = claimed(submitted("family.parent", {"count": 0, "failing": []}))
+    spawning.spawn(parent, [Child("family.child", key="one")], now=clock.database_now())
+    child = claimed(Job.objects.get(parent=parent))
+    with against(lambda: succeed(parent)):
+        assert succeed(child)
+    assert fresh(parent).state == "succeeded"
+
+
 def test_a_parent_that_begins_to_wait_while_its_last_child_ends_goes_on() -> None:
     now = clock.database_now()
     for _ in range(ROUNDS):

@@ -81,7 +81,8 @@ def deliver(post: Number, after: Number, through: Number) -> int:
     written = posts.hold(post)
     if written is None:
         return 0
-    batch = Follow.objects.filter(author_id=written.author_id, id__gt=after, id__lte=through)
+    # In order, so that a late worker and its successor with the same batch wait for each other, not in a circle.
+    batch = Follow.objects.filter(author_id=written.author_id, id__gt=after, id__lte=through).order_by("id")
     entries = [Entry(owner_id=each, post=written) for each in batch.values_list("follower_id", flat=True)]
     Entry.objects.bulk_create(entries, ignore_conflicts=True)
     return len(entries)
