@@ -12,7 +12,7 @@ BROKER_TESTS := tests/brokers tests/crash tests/core/test_dispatch.py tests/core
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test measure overload setup setup-development demo-data python lint types contracts checks \
+.PHONY: help demo up test measure overload fan-out setup setup-development demo-data python lint types contracts checks \
 	test-sqlite test-postgresql test-brokers chaos mutants lock clean
 
 help: ## List the targets
@@ -60,6 +60,9 @@ measure: setup-development ## Measure rescue, flush, broker away, rolling restar
 
 overload: setup-development ## Offer more than can be done: 15 minutes; ARGUMENTS="--scale 0.2" is quick
 	@exec $(VENV_PYTHON) -m benchmarks.overload $(ARGUMENTS)
+
+fan-out: setup-development ## Post to 50,000 followers while workers are killed: two minutes; ARGUMENTS="--scale 0.1" is quick
+	@exec $(VENV_PYTHON) -m benchmarks.timeline $(ARGUMENTS)
 
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \

@@ -14,10 +14,12 @@ class JobsAppConfig(AppConfig):
 
     def ready(self) -> None:
         """Load kinds (a bad declaration stops the start), register checks, give the publisher its work."""
-        from jobs_app import checks, conf, registry
+        from jobs_app import checks, conf, desk, registry
+        from jobs_app.core import desk as core_desk
         from jobs_app.core import dispatch, submission, transport
 
         checks.register()
         registry.bind(submission.submit)
+        desk.bind(core_desk)
         registry.load(("tasks.kinds", *conf.current().kind_modules))
         transport.publisher.work = dispatch.refill_now

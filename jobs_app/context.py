@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +25,57 @@ class Cancelled(BaseException):
 
 class TimedOut(Exception):
     """Raised inside a handler when its time is up."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A job to spawn.
+
+    kind: the name of its kind. key: its name among its parent's children (1 to 100 printable characters); a parent
+    that is run again spawns no key twice. queue: default the kind's. priority: default the parent's.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    queue: str | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """How many children a job has, and how they stand."""
+
+    total: int = 0
+    waiting: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    fraction: float = 0.0
+    """How far they are in all, from 0 to 1."""
+
+    @property
+    def unfinished(self) -> int:
+        """Those that have not ended."""
+        return self.waiting + self.running
+
+    @property
+    def broken(self) -> int:
+        """Those that ended otherwise than well."""
+        return self.failed + self.cancelled
+
+
+@dataclass(frozen=True)
+class Submitting:
+    """What a kind's ``preview`` is told of the job that is being submitted.
+
+    owner: the user (Django's), or None for the system's own jobs. now: the database's time.
+    """
+
+    job_id: str
+    owner: Any
+    now: datetime
 
 
 class JobContext(ABC):
@@ -71,6 +124,25 @@ class JobContext(ABC):
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
         """Keep a file as an output of this job; saving the same name again in one attempt replaces it."""
 
+    @abstractmethod
+    def spawn_many(self, children: Sequence[Child]) -> list[str]:
+        """Make children of this job, at most 1,000 a call and 10,000 in all; returns their ids, in order.
+
+        For kinds declared with ``children=``. A key that this job has spawned before is left as it is. They wait in
+        the ledger until their queue has room, so a full queue loses none and keeps nobody waiting. In an ``atomic``
+        kind they commit, or vanish, with the handler's writes.
+        """
+
+    def spawn(self, kind: str, parameters: Mapping[str, Any] | None = None, *, key: str) -> str:
+        """Make one child of this job; see ``spawn_many``."""
+        (made,) = self.spawn_many([Child(kind, parameters or {}, key)])
+        return made
+
+    @property
+    @abstractmethod
+    def children(self) -> Family:
+        """How this job's children stand now. After a ``resume`` all of them have ended."""
+
 
 class DetachedContext(JobContext):
     """A context that keeps everything in memory: what a handler gets when it is called as a plain function."""
@@ -87,6 +159,7 @@ class DetachedContext(JobContext):
         self.lines: list[str] = []
         self.artifacts: dict[str, Artifact] = {}
         self.stop = False
+        self.spawned: dict[str, Child] = {}
 
     def progress(self, done: float, total: float = 1.0, message: str = "") -> None:
         self.check()
@@ -116,3 +189,13 @@ class DetachedContext(JobContext):
         saved = Artifact.local(target, name=name, content_type=content_type)
         self.artifacts[name] = saved
         return saved
+
+    def spawn_many(self, children: Sequence[Child]) -> list[str]:
+        self.check()
+        for each in children:
+            self.spawned.setdefault(each.key, each)
+        return [each.key for each in children]
+
+    @property
+    def children(self) -> Family:
+        return Family(total=len(self.spawned), waiting=len(self.spawned))

@@ -148,6 +148,15 @@ class IdempotencyConflict(WeirError):
     exit_code = 5
 
 
+class PreviewFailed(WeirError):
+    """What a kind does while its job is submitted did not go well. Nothing was written."""
+
+    code = "preview-failed"
+    title = "This could not be submitted"
+    status = 422
+    exit_code = 2
+
+
 class StorageFull(WeirError):
     """The disk, or the quota on it, has no room for the file."""
 

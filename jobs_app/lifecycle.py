@@ -22,7 +22,7 @@ class State(StrEnum):
         member.leaves_by = leaves_by
         return member
 
-    BLOCKED = "blocked", "waits for other jobs", "the last of them succeeding; one failing, per its policy"
+    BLOCKED = "blocked", "waits for other jobs", "the last of them ending well; one failing, per its policy; cancel"
     SCHEDULED = "scheduled", "due later", "its time; cancel"
     QUEUED = "queued", "due; waits for a worker", "claim; cancel"
     RUNNING = "running", "claimed by one attempt, its lease alive", "settle; lease lost"
@@ -38,16 +38,18 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+UNFINISHED = frozenset(set(State) - FINAL)
 WAITING = frozenset({State.BLOCKED, State.SCHEDULED, State.QUEUED, State.RETRYING})
 INITIAL = frozenset({State.BLOCKED, State.SCHEDULED, State.QUEUED})
 
 MOVES: dict[State, frozenset[State]] = {
-    State.BLOCKED: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),
+    # blocked -> queued: a child has room now, or a parent is to go on; -> succeeded: its last child has.
+    State.BLOCKED: frozenset({State.QUEUED, *FINAL}),
     State.SCHEDULED: frozenset({State.QUEUED, State.CANCELLED}),
     # queued -> failed: its expiry passed before a worker was free.
     State.QUEUED: frozenset({State.RUNNING, State.CANCELLED, State.FAILED}),
-    # running -> queued: the lease was lost, or the worker gave the job back unstarted.
-    State.RUNNING: frozenset({*FINAL, State.RETRYING, State.QUEUED}),
+    # running -> queued: the lease was lost, or the worker gave the job back unstarted; -> blocked: it has children.
+    State.RUNNING: frozenset({*FINAL, State.RETRYING, State.QUEUED, State.BLOCKED}),
     State.RETRYING: frozenset({State.QUEUED, State.CANCELLED}),
     State.SUCCEEDED: frozenset(),
     State.FAILED: frozenset(),
@@ -71,7 +73,10 @@ class EventName(StrEnum):
 
     SUBMITTED = "submitted"
     DUE = "due"
+    ROOM_FOUND = "room found"
     CLAIMED = "claimed"
+    CHILDREN_AWAITED = "children awaited"
+    CHILDREN_ENDED = "children ended"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RETRY_PLANNED = "retry planned"
@@ -91,6 +96,7 @@ class Via(StrEnum):
     ADMIN = "admin"
     CLI = "cli"
     SCHEDULE = "schedule"
+    PARENT = "parent"
 
 
 class Reason(StrEnum):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Literal
 
 from jobs_app.lifecycle import WAITING, Outcome, State
 
@@ -110,6 +112,36 @@ class Unique:
             raise ValueError(f"expected states with scheduled and queued among them, got {sorted(self.states)}")
         if self.period is not None and self.period <= timedelta(0):
             raise ValueError(f"expected a period above zero, got {self.period}")
+
+
+class Turn(Enum):
+    """What becomes of a parent that waits."""
+
+    WAIT = "wait"
+    SUCCEED = "succeed"
+    RESUME = "resume"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Children:
+    """A kind whose handler may spawn children, and what its job then waits for.
+
+    then: when all children have ended: ``succeed`` with what the handler returned (default), or ``resume``: the handler
+    is called once more. ``detach``: the job does not wait at all.
+    on_failure: when a child fails or is cancelled: ``fail`` at once, and cancel the others (default), or ``go on``.
+    """
+
+    then: Literal["succeed", "resume", "detach"] = "succeed"
+    on_failure: Literal["fail", "go on"] = "fail"
+
+    def judge(self, *, unfinished: int, broken: int) -> Turn:
+        """What becomes of the parent, while ``unfinished`` children go on and ``broken`` ones did not succeed."""
+        if broken and self.on_failure == "fail":
+            return Turn.FAIL
+        if unfinished:
+            return Turn.WAIT
+        return Turn.RESUME if self.then == "resume" else Turn.SUCCEED
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from jobs_app.context import DetachedContext
 from jobs_app.errors import BadDeclaration, UnknownKind, in_words
 from jobs_app.parameters import Artifact, Secret
-from jobs_app.policies import NO_RETRY, Backoff, Unique
+from jobs_app.policies import NO_RETRY, Backoff, Children, Unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +50,8 @@ class Kind:
     atomic: the handler's database writes and the settlement commit together.
     unique: which jobs of this kind are alike, so that only one of them is accepted at a time.
     schedulable: whether a schedule may submit it.
+    children: what its job waits for if the handler spawns other jobs; without it, it may not.
+    preview: called with the parameters (and ``context``, a ``Submitting``, if it takes one) while a job is submitted.
     inline: if nearly all its jobs take no longer than this, a caller who waits has it run in the request.
     """
 
@@ -65,6 +67,8 @@ class Kind:
     takes_context: bool
     unique: Unique | None = None
     inline: timedelta | None = None
+    children: Children | None = None
+    preview: Callable[..., Any] | None = None
 
     @cached_property
     def summary(self) -> str:
@@ -146,6 +150,8 @@ def job(
     unique: Unique | None = None,
     schedulable: bool = True,
     inline: timedelta | None = None,
+    children: Children | None = None,
+    preview: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[P, R]], Job[P, R]]:
     """Declare a kind.
 
@@ -153,7 +159,9 @@ def job(
     queue: the lane its jobs wait in (default ``default``).
     timeout: see ``Kind`` (default 10 minutes); hard_timeout: default timeout + 30 s.
     retry: when a failed attempt is tried again (default: never).
-    atomic, unique, inline: see ``Kind``; ``inline`` at most 10 s (default: never in the request).
+    atomic, unique, children, inline: see ``Kind``; ``inline`` at most 10 s (default: never in the request).
+    preview: runs in the submitting transaction; what it returns (JSON-ready, at most 16 KiB) is shown until there is
+    a result, what it writes commits with the job, and what it raises refuses the submission. It must be quick.
 
     Raises BadDeclaration for a name, type or default that cannot work.
     """
@@ -180,6 +188,8 @@ def job(
             takes_context=CONTEXT in inspect.signature(function).parameters,
             unique=unique,
             inline=inline,
+            children=children,
+            preview=preview,
         )
         if kind.hard_timeout < timeout:
             raise BadDeclaration(f"{where}: expected hard_timeout of at least timeout ({timeout}), got {hard_timeout}")
@@ -188,10 +198,16 @@ def job(
             raise BadDeclaration(
                 f"{where}: expected unique by parameters of the kind, got {', '.join(sorted(strange))}"
             )
+        _check_preview(kind, where)
         _register(kind, where)
         return Job(function, kind)
 
     return declare
+
+
+def find(name: str) -> Kind | None:
+    """The kind of that name, or None: a row may outlive its kind."""
+    return _kinds.get(name)
 
 
 def get(name: str) -> Kind:
@@ -233,6 +249,20 @@ def _check_name(name: str, where: str) -> None:
         raise BadDeclaration(f"{where}: expected a name like 'reports.monthly' (lower case, dotted), got {name!r}")
     if name.startswith(RESERVED):
         raise BadDeclaration(f"{where}: names in {', '.join(RESERVED)} are reserved, got {name!r}")
+
+
+def _check_preview(kind: Kind, where: str) -> None:
+    """A preview takes some of the handler's parameters by name, and ``context`` if it likes."""
+    if kind.preview is None:
+        return
+    if any(each(kind.preview) for each in NOT_PLAIN):
+        raise BadDeclaration(f"{where}: expected a plain function as preview, got an async one or a generator")
+    taken = inspect.signature(kind.preview).parameters
+    strange = set(taken) - set(kind.parameters.model_fields) - {CONTEXT}
+    if strange:
+        raise BadDeclaration(
+            f"{where}: expected a preview that takes parameters of the kind, got {', '.join(sorted(strange))}"
+        )
 
 
 def _parameters_of(function: Callable[..., Any], name: str, where: str) -> type[BaseModel]:

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "ninja",
     "jobs_app",
+    "tasks.kinds.timeline",
 ]
 MIDDLEWARE = [
     "jobs_app.api.fallback.middleware",
@@ -141,6 +142,9 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "jobs_app.forms.uploads.BoundedUpload",
 ]
+
+# Routes of packages of kinds, below /api: where, and which ninja router. Their pages are in project.urls.
+KIND_ROUTERS = {"/timeline": "tasks.kinds.timeline.api.router"}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = WEIR.time_zone

@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from jobs_app.api.routes import api
+from jobs_app.web.pages import page
+from tasks.kinds.timeline.urls import patterns as timeline_pages
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -19,4 +21,5 @@ urlpatterns = [
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("", include("jobs_app.web.urls")),
+    *timeline_pages(page),
 ]

@@ -11,7 +11,7 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
 from jobs_app import wire
-from jobs_app.core import clock, dispatch, flow, gate, presence, rescue, scheduling
+from jobs_app.core import clock, dispatch, families, flow, gate, presence, rescue, scheduling
 from jobs_app.core.patience import watch
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import rolling
@@ -47,9 +47,10 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
 @shared_task(name=wire.REFILL, ignore_result=True)
 @bounded
 def refill() -> int:
-    """Queue what has come due, send lost messages again, and fill every window."""
+    """Queue what has come due or may go on, send lost messages again, and fill every window."""
     now = clock.database_now()
     dispatch.promote(now=now)
+    families.sweep(now=now)
     sent = 0
     for queue in dispatch.queue_names():
         try:

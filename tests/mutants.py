@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FAMILIES, FAMILY_PROPERTY, FAMILY_RACES = (f"tests/{each}/test_families.py" for each in ("core", "property", "race"))
 PROPERTY, RACES = "tests/property/test_lifecycle.py", "tests/race"
 
 
@@ -96,6 +97,36 @@ MUTANTS = (
     Mutant(
         "a stopping worker keeps what it has not started", f"{CORE}/liveness.py",
         "if sign.raised_at is not None and self.take_unstarted(held):", "if False:", ("tests/core/test_stopping.py",),
+    ),
+    Mutant(
+        "family: a parent waits for nobody", f"{CORE}/outcomes.py",
+        "if families.turn(job) is not Turn.SUCCEED:", "if False:", (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES),
+    ),
+    Mutant(
+        "family: a worker that was given up spawns", f"{CORE}/spawning.py",
+        "if row is None or row.cancel_requested_at is not None:", "if False:", (FAMILIES, FAMILY_PROPERTY),
+    ),
+    Mutant(
+        "family: a parent that begins to wait is not looked at", f"{CORE}/families.py",
+        "transaction.on_commit(lambda: settle(job.id, now=now), robust=True)", "pass", (FAMILIES,),
+    ),
+    Mutant(
+        "family: children are let in without a bound", f"{CORE}/families.py",
+        "room = hard_limit - gate.waiting(queue, hard_limit)", "room = BATCH",
+        (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES),
+    ),
+    Mutant(
+        "family: upkeep does not look for orphans", f"{CORE}/families.py",
+        "for state in sorted(UNFINISHED):\n        left", "for state in ():\n        left", (FAMILIES, FAMILY_PROPERTY),
+    ),
+    Mutant(
+        "family: no preview", f"{CORE}/submission.py",
+        "            previews.write(job, kind, checked.model)\n", "", ("tests/core/test_previews.py",),
+    ),
+    Mutant(
+        "family: a batch writes to a post that was deleted", "tasks/kinds/timeline/fanning.py",
+        "written = posts.hold(post)", "written = Post.objects.filter(id=post).first()",
+        ("tests/core/test_timeline.py", FAMILY_RACES),
     ),
 )  # fmt: skip
 

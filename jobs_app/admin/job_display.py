@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
 from jobs_app.admin import presentation
 from jobs_app.models import Job
+from jobs_app.reads import jobs
+from jobs_app.reads.views import JobView
 
 
 class JobDisplay:
@@ -103,3 +106,25 @@ class JobDisplay:
     def rerun_of_link(self, job: Job) -> str:
         """The job this one runs again."""
         return presentation.link("job", job.rerun_of_id, job.rerun_of_id) if job.rerun_of_id else "-"
+
+    @display(description="Spawned by")
+    def parent_link(self, job: Job) -> str:
+        """Its parent."""
+        return presentation.link("job", job.parent_id, job.parent_id) if job.parent_id else "-"
+
+    @display(description="Spawned jobs")
+    def children_shown(self, job: Job) -> str:
+        """How many there are, how they stand, and a list of them."""
+        family = jobs.family(JobView.of(job))
+        if family is None:
+            return "-"
+        counts = {"wait": family.waiting, "run": family.running, "succeeded": family.succeeded}
+        counts |= {"failed": family.failed, "cancelled": family.cancelled}
+        told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        address = f"{reverse('admin:jobs_app_job_changelist')}?parent__id__exact={job.id}"
+        return format_html('<a href="{}">{}</a>: {}', address, family.total, told)
+
+    @display(description="Preview")
+    def preview_shown(self, job: Job) -> str:
+        """What its kind showed when it was submitted."""
+        return presentation.as_json(job.preview)

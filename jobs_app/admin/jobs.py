@@ -17,7 +17,7 @@ from jobs_app.admin.submission import KindsView, SubmitView
 from jobs_app.models import Job
 
 LIST = "jobs_app_job_changelist"
-BIG_COLUMNS = ("parameters", "sealed", "result", "error")
+BIG_COLUMNS = ("parameters", "sealed", "result", "error", "preview")
 
 
 @admin.register(Job)
@@ -43,12 +43,14 @@ class JobAdmin(JobDisplay, JobActions):
             ("queue", "priority"),
             "parameters_shown",
         )}),
-        ("Outcome", {"fields": (("attempts_shown", "kills"), "error_shown", "result_shown")}),
+        ("Outcome", {"fields": (
+            ("attempts_shown", "kills"), "children_shown", "error_shown", "result_shown", "preview_shown",
+        )}),
         ("Times", {"fields": (
             ("created", "due", "expires"),
             ("started", "finished", "took"),
             ("timeout_shown", "cancel_requested"),
-            ("holder", "rerun_of_link"),
+            ("holder", "rerun_of_link", "parent_link"),
         )}),
     )  # fmt: skip
     readonly_fields = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from django.urls import reverse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.lifecycle import State
 from jobs_app.reads import jobs
-from jobs_app.reads.views import AttemptView, EstimateView, JobView, LogLineView
+from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -58,9 +59,14 @@ class JobBody(JobView):
     estimate: EstimateView | None = Field(
         None, description="When it will start and end, as things are now; only of one job, while it waits or runs."
     )
+    children: FamilyView | None = Field(
+        None, description="How the jobs stand that it spawned; only of one job. See also /api/jobs?parent="
+    )
 
     @classmethod
-    def of_view(cls, view: JobView, estimate: EstimateView | None = None) -> JobBody:
+    def of_view(
+        cls, view: JobView, estimate: EstimateView | None = None, children: FamilyView | None = None
+    ) -> JobBody:
         """With the links of its state."""
         here = reverse("api:job", args=[view.id])
         names = ["attempts", "logs", "artifacts", "events", "rerun"]
@@ -69,7 +75,11 @@ class JobBody(JobView):
         if not view.final:
             names.append("cancel")
         links = {"self": here, **{name: f"{here}/{name}" for name in names}}
-        return cls.model_construct(**dict(view), links=links, estimate=estimate)
+        if view.parent is not None:
+            links["parent"] = reverse("api:job", args=[view.parent])
+        if children is not None:
+            links["children"] = f"{reverse('api:jobs')}?parent={view.id}"
+        return cls.model_construct(**dict(view), links=links, estimate=estimate, children=children)
 
 
 class EndedJob(JobBody):
@@ -85,6 +95,7 @@ class JobQuery(BaseModel):
     kind: str = ""
     queue: str = ""
     owner: str = Field("", description="User name.")
+    parent: UUID | None = Field(None, description="Only the jobs that this one spawned.")
     mine: bool = Field(False, description="Leave out other users' jobs.")
     created_after: Moment | None = None
     created_before: Moment | None = None
@@ -99,6 +110,7 @@ class JobQuery(BaseModel):
             queue=self.queue,
             owner=self.owner,
             mine=self.mine,
+            parent=self.parent,
             created_after=self.created_after,
             created_before=self.created_before,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja import NinjaAPI, Router, Swagger
 from ninja.openapi.schema import OpenAPISchema
@@ -55,4 +56,6 @@ api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
 api.add_router("/statistics", statistics.router)
+for _prefix, _router in getattr(settings, "KIND_ROUTERS", {}).items():
+    api.add_router(_prefix, _router)
 api.add_router("", unknown)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, SecretStr
 
-from jobs_app.context import JobContext, Level
-from jobs_app.core import artifacts, checkpoints
+from jobs_app.context import Child, Family, JobContext, Level
+from jobs_app.core import artifacts, checkpoints, families
 from jobs_app.core.clock import database_now
 from jobs_app.core.held import Held
 from jobs_app.models import Job
@@ -23,11 +24,13 @@ SECRET_LENGTH = 4
 
 UNREAD = object()
 
+Spawn = Callable[[Sequence[Child]], list[UUID]]
+
 
 class AttemptContext(JobContext):
     """What a handler gets when a worker runs it."""
 
-    def __init__(self, job: Job, held: Held, workspace: Path) -> None:
+    def __init__(self, job: Job, held: Held, workspace: Path, spawn: Spawn) -> None:
         self.job_id = str(job.id)
         self.attempt = job.attempt
         self.workspace = workspace
@@ -36,6 +39,7 @@ class AttemptContext(JobContext):
         self.secrets: tuple[str, ...] = ()
         self._job = job
         self._held = held
+        self._spawn = spawn
         self._checkpoint: Any = UNREAD
 
     def progress(self, done: float, total: float = 1.0, message: str = "") -> None:
@@ -72,6 +76,14 @@ class AttemptContext(JobContext):
             self._job, self.attempt, name, source, content_type=content_type, now=database_now()
         )
         return artifacts.as_parameter(row)
+
+    def spawn_many(self, children: Sequence[Child]) -> list[str]:
+        self.check()
+        return [str(each) for each in self._spawn(children)]
+
+    @property
+    def children(self) -> Family:
+        return families.standing(self._job.id)
 
     def hide_secrets_of(self, model: BaseModel) -> None:
         """Star out this job's secrets in everything it reports from now on."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import conf
-from jobs_app.core import events, queries, transitions
+from jobs_app.core import events, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
 from jobs_app.models.guard import writing
@@ -61,6 +61,8 @@ def give_back(job: Job, *, now: datetime, reason: str) -> bool:
             event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason,
         )  # fmt: skip
         end_attempt(job, Outcome.CANCELLED if cancelled else Outcome.LOST, now=now, error=reason)
+        if cancelled:
+            families.ended(job, State.CANCELLED, now=now)
     return True
 
 

@@ -11,11 +11,10 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import registry
-from jobs_app.core import events, sealing, submission, transitions
+from jobs_app.core import families, sealing, submission, transitions
 from jobs_app.errors import Conflict, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
-from jobs_app.models.guard import writing
 from jobs_app.parameters import MASK
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ TRIES = 5
 def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
     """Cancel a job: a waiting one ends at once, a running one is told to stop. Cancelling twice is no error.
 
+    The children of a job that ends cancelled are cancelled too.
+
     Raises NotFound (or not the actor's), Conflict when it has ended otherwise.
     """
     # The job may move between reading and writing; each try is guarded by what was read.
@@ -36,7 +37,8 @@ def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
             return job
         if job.final:
             raise Conflict(f"expected a job that has not ended, and this one has {job.state}")
-        done = _cancel_waiting(job, actor, now) if job.status in WAITING else _ask_to_stop(job, actor, now)
+        cancel_now = _cancel_waiting if job.status in WAITING else families.ask_to_stop
+        done = cancel_now(job, now=now, actor=actor)
         if done:
             return _find(job_id, actor)
     raise Conflict("the job kept changing; look at it again")
@@ -101,21 +103,17 @@ def _find(job_id: UUID, actor: User | None) -> Job:
     return job
 
 
-def _cancel_waiting(job: Job, actor: User | None, now: datetime) -> bool:
-    return transitions.move(
-        job.id, job.status, State.CANCELLED, attempt=job.attempt, now=now,
-        event=EventName.CANCELLED, actor=actor, reason="before it ran", cancel_requested_at=now,
-    )  # fmt: skip
+def _cancel_waiting(job: Job, *, now: datetime, actor: User | None) -> bool:
+    with transaction.atomic(savepoint=False):
+        moved = transitions.move(
+            job.id, job.status, State.CANCELLED, attempt=job.attempt, now=now, event=EventName.CANCELLED, actor=actor,
+            reason="while it waited for its children" if _parent_waits(job) else "before it ran",
+            cancel_requested_at=now,
+        )  # fmt: skip
+        if moved:
+            families.ended(job, State.CANCELLED, now=now, actor=actor)
+    return moved
 
 
-def _ask_to_stop(job: Job, actor: User | None, now: datetime) -> bool:
-    with transaction.atomic(), writing():
-        asked = Job.objects.filter(
-            id=job.id, state=State.RUNNING, attempt=job.attempt, cancel_requested_at=None
-        ).update(cancel_requested_at=now)
-        if asked:
-            events.record(
-                job.id, EventName.CANCEL_REQUESTED, attempt=job.attempt, now=now,
-                source=State.RUNNING, target=State.RUNNING, actor=actor,
-            )  # fmt: skip
-    return bool(asked)
+def _parent_waits(job: Job) -> bool:
+    return job.status is State.BLOCKED and job.attempt > 0

@@ -31,6 +31,7 @@ from jobs_app.core import (
     outcomes,
     queries,
     settlement,
+    spawning,
     submission,
 )
 from jobs_app.core.attempt_context import AttemptContext
@@ -151,7 +152,7 @@ def _run_one(job: Job, held: Held) -> None:
     held.soft_at = time.monotonic() + job.timeout.total_seconds()
     held.hard_at = time.monotonic() + job.hard_timeout.total_seconds()
     workspace = Path(tempfile.mkdtemp(prefix="weir-"))
-    context = AttemptContext(job, held, workspace)
+    context = AttemptContext(job, held, workspace, lambda them: spawning.spawn(job, them, now=database_now()))
     policy = NO_RETRY
     try:
         kind = registry.get(job.kind)

@@ -155,7 +155,8 @@ def _count(state: State) -> dict[str, int]:
 def _paces(events: Iterable[Moved]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for each in events:
-        if each.name == EventName.SUCCEEDED:
+        # A parent's attempt ends when it begins to wait for its children.
+        if each.source == State.RUNNING and each.target in {State.SUCCEEDED, State.BLOCKED}:
             found[each.kind].append(round(each.seconds, 4))
     return found
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import transaction
 
-from jobs_app.core import claims, events, queries, transitions
+from jobs_app.core import claims, events, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
-from jobs_app.policies import Backoff, decide
+from jobs_app.policies import Backoff, Turn, decide
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,23 @@ class Failure:
 
 
 def succeed(job: Job, result: Any, result_bytes: int, *, now: datetime) -> bool:
-    """Settle as succeeded. ``result`` is JSON-ready, or None when it is kept as an artifact."""
+    """Settle as succeeded. ``result`` is JSON-ready, or None when it is kept as an artifact.
+
+    A parent whose children have not all ended well waits for them, with its result.
+    """
+    target, event = State.SUCCEEDED, EventName.SUCCEEDED
+    changes: dict[str, Any] = {"progress": 1.0}
     with transaction.atomic():
+        if families.turn(job) is not Turn.SUCCEED:
+            target, event, changes = State.BLOCKED, EventName.CHILDREN_AWAITED, {}
         moved = transitions.move(
-            job.id, State.RUNNING, State.SUCCEEDED, attempt=job.attempt, now=now, event=EventName.SUCCEEDED,
-            result=result, result_bytes=result_bytes, progress=1.0, error="", error_type="",
+            job.id, State.RUNNING, target, attempt=job.attempt, now=now, event=event,
+            result=result, result_bytes=result_bytes, error="", error_type="", **changes,
         )  # fmt: skip
         if moved:
             claims.end_attempt(job, Outcome.SUCCEEDED, now=now)
-    return moved or record_refusal(job, State.SUCCEEDED, now=now)
+            families.handler_ended(job, target, now=now)
+    return moved or record_refusal(job, target, now=now)
 
 
 def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, now: datetime) -> bool:
@@ -62,6 +70,7 @@ def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, n
                 job, decision.outcome, now=now,
                 error=failure.error, error_type=failure.error_type, traceback=failure.traceback,
             )  # fmt: skip
+            families.handler_ended(job, decision.state, now=now)
     return moved or record_refusal(job, decision.state, now=now)
 
 
@@ -74,6 +83,7 @@ def cancel(job: Job, *, now: datetime, reason: str) -> bool:
         )  # fmt: skip
         if moved:
             claims.end_attempt(job, Outcome.CANCELLED, now=now, error=reason)
+            families.handler_ended(job, State.CANCELLED, now=now)
     return moved or record_refusal(job, State.CANCELLED, now=now)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import conf
-from jobs_app.core import claims, dispatch, queries, transitions
+from jobs_app.core import claims, dispatch, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Job
 
@@ -74,14 +74,19 @@ def describe_exit(words: str) -> str:
 def expire_waiting(*, now: datetime) -> int:
     """Fail the queued jobs that were never started and whose ``expires_at`` has passed. Returns how many."""
     late = Job.objects.filter(state=State.QUEUED, started_at=None, expires_at__lte=now)
-    return sum(
-        transitions.move(
+    return sum(_expire(job, now) for job in late.order_by("expires_at")[:BATCH])
+
+
+def _expire(job: Job, now: datetime) -> bool:
+    words = "it was not started before its expiry"
+    with transaction.atomic():
+        moved = transitions.move(
             job.id, State.QUEUED, State.FAILED, attempt=job.attempt, now=now, event=EventName.EXPIRED,
-            error="it was not started before its expiry", error_type="Expired",
-            reason="it was not started before its expiry",
-        )
-        for job in late.order_by("expires_at")[:BATCH]
-    )  # fmt: skip
+            error=words, error_type="Expired", reason=words,
+        )  # fmt: skip
+        if moved:
+            families.ended(job, State.FAILED, now=now)
+    return moved
 
 
 def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool) -> bool:
@@ -104,7 +109,9 @@ def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool) -> bool:
     return True
 
 
-def _end(job: Job, target: State, event: EventName, reason: str, now: datetime, **changes: Any) -> bool:
-    return transitions.move(
+def _end(job: Job, target: State, event: EventName, reason: str, now: datetime, **changes: Any) -> None:
+    moved = transitions.move(
         job.id, State.RUNNING, target, attempt=job.attempt, now=now, event=event, reason=reason, **changes
     )
+    if moved and target.final:
+        families.ended(job, target, now=now)

@@ -19,7 +19,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from jobs_app import registry
-from jobs_app.core import admission, artifacts, encoding, estimates, sealing, transitions, transport, uniqueness
+from jobs_app.core import (
+    admission,
+    artifacts,
+    encoding,
+    estimates,
+    previews,
+    sealing,
+    transitions,
+    transport,
+    uniqueness,
+)
 from jobs_app.core.clock import database_now
 from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
@@ -78,6 +88,7 @@ class Checked:
     digest: str
     inputs: frozenset[UUID]
     unique_key: str | None
+    model: BaseModel
 
 
 def submit(kind: str, parameters: Mapping[str, Any], *, owner: User | None = None, **options: Any) -> Job:
@@ -93,10 +104,10 @@ def accept(
 ) -> Accepted:
     """Accept a job, or give back the one that the same idempotency key made before.
 
-    Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge,
-    IdempotencyConflict (the key was used with another kind or other parameters), Conflict (another user's job stands in
-    the way of one of a unique kind), and Refused, with a time to come back, when there is no room: QueueFull,
-    ShareExceeded, RateExceeded.
+    Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge, PreviewFailed and
+    what a kind's preview raises itself, IdempotencyConflict (the key was used with another kind or other parameters),
+    Conflict (another user's job stands in the way of one of a unique kind), and Refused, with a time to come back, when
+    there is no room: QueueFull, ShareExceeded, RateExceeded.
     """
     definition = registry.get(kind)
     queue = options.queue or definition.queue
@@ -107,7 +118,7 @@ def accept(
     earlier = _earlier(owner, options.idempotency_key, checked.digest)
     if earlier is not None:
         return Accepted(earlier, replayed=True)
-    job = _row(definition, checked, owner, options, now)
+    job = row_of(definition, checked, owner, options, now)
     applicant = admission.Applicant(
         queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
         key=options.idempotency_key,
@@ -140,6 +151,7 @@ def _insert(job: Job, kind: Kind, checked: Checked, entry: admission.Entry, mess
             if checked.inputs:
                 with writing():
                     JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
+            previews.write(job, kind, checked.model)
             if message:
                 transaction.on_commit(lambda: transport.publisher.nudge(job.queue), robust=True)
             transaction.on_commit(lambda: entry.leave(now=now), robust=True)
@@ -172,7 +184,7 @@ def check(kind: Kind, parameters: Mapping[str, Any], owner: User | None) -> Chec
     clear = to_jsonable_python(reveal(model)) if kind.has_secrets else None
     digest = hashlib.sha256(json.dumps([kind.name, clear or shown], sort_keys=True).encode()).hexdigest()
     key = uniqueness.key_of(kind, clear or shown, owner) if kind.unique else None
-    return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned), key)
+    return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned), key, model)
 
 
 def validated(kind: Kind, parameters: Any, context: dict[str, Any] | None = None) -> BaseModel:
@@ -214,7 +226,8 @@ def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:
     return job
 
 
-def _row(kind: Kind, checked: Checked, owner: User | None, options: Options, now: datetime) -> Job:
+def row_of(kind: Kind, checked: Checked, owner: User | None, options: Options, now: datetime) -> Job:
+    """A job as it is about to be inserted."""
     due_at = options.due_at or now
     return Job(
         kind=kind.name,

@@ -64,17 +64,43 @@ def move(
 
 def make_due(ids: Sequence[UUID], source: State, *, now: datetime) -> int:
     """Move jobs whose time has come from ``source`` (scheduled or retrying) to queued. Returns how many."""
+    return len(move_many(ids, source, State.QUEUED, now=now, event=EventName.DUE))
+
+
+def move_many(
+    ids: Sequence[UUID],
+    source: State,
+    target: State,
+    *,
+    now: datetime,
+    event: EventName,
+    attempt: int | None = None,
+    actor: User | None = None,
+    reason: str = "",
+    **changes: Any,
+) -> list[Job]:
+    """Move those of the jobs that are still in ``source`` (and at this attempt); another's lock on a row is passed by.
+
+    Returns the rows that moved: id, kind and attempt of each. Raises ValueError for a move that is not legal.
+    """
+    if not ids:
+        return []
     with transaction.atomic(), writing():
-        rows = queries.locked(Job.objects.filter(id__in=ids, state=source).only("id", "attempt"), skip_locked=True)
-        found = list(rows)
+        rows = Job.objects.filter(id__in=ids, state=source)
+        rows = rows if attempt is None else rows.filter(attempt=attempt)
+        found = list(queries.locked(rows.only("id", "attempt", "kind"), skip_locked=True))
+        if found and not legal(source, target):
+            raise ValueError(f"expected a legal move, got {source} to {target}")
         Job.objects.filter(id__in=[job.id for job in found], state=source).update(
-            state=State.QUEUED, **_consequences(State.QUEUED, now)
+            state=target, **_consequences(target, now), **changes
         )
         events.record_many(
-            events.build(job.id, EventName.DUE, attempt=job.attempt, now=now, source=source, target=State.QUEUED)
+            events.build(
+                job.id, event, attempt=job.attempt, now=now, source=source, target=target, actor=actor, reason=reason
+            )
             for job in found
         )
-    return len(found)
+    return found
 
 
 def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datetime) -> list[UUID]:

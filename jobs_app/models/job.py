@@ -32,6 +32,15 @@ class JobQuerySet(GuardedQuerySet["Job"]):
         """The jobs this user may cancel or run again."""
         return self._allowed(user, ACT_ON_ALL)
 
+    def prunable(self) -> JobQuerySet:
+        """The ended jobs whose rows nobody needs any more: no children are left, and no parent goes on.
+
+        A child outlives its parent's end: else a parent that is run again would spawn it once more.
+        """
+        children = Job.objects.filter(parent=models.OuterRef("id"))
+        alone = Q(parent=None) | Q(parent__state__in=sorted(FINAL))
+        return self.filter(alone, ~models.Exists(children), state__in=sorted(FINAL))
+
     def _allowed(self, user: User | AnonymousUser | None, permission: str) -> JobQuerySet:
         if user is None or user.has_perm(permission):
             return self.whole()
@@ -44,7 +53,7 @@ _Jobs = models.Manager.from_queryset(JobQuerySet)
 class JobManager(Lean, _Jobs["Job"]):
     """Rows of jobs, without what this release has added."""
 
-    later = ("token", "start_from", "start_until", "finish_from", "finish_until")
+    later = ("token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview")
 
 
 class Job(Guarded):
@@ -69,7 +78,13 @@ class Job(Guarded):
     request_digest = models.CharField(max_length=64, help_text="SHA-256 of kind and parameters, to tell replays.")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
     rerun_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
+    # Protected: retention takes families in order, see prunable(). Its index is job_family.
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children", db_index=False
+    )
+    child_key = models.CharField(
+        max_length=100, null=True, blank=True, help_text="Its name among its parent's children."
+    )
 
     attempt = models.PositiveIntegerField(default=0, help_text="Number of the latest claim; 0 before the first.")
     failures = models.PositiveIntegerField(default=0, help_text="Attempts used up.")
@@ -97,6 +112,7 @@ class Job(Guarded):
 
     progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
     progress_message = models.CharField(max_length=200, blank=True)
+    preview = models.JSONField(null=True, blank=True, help_text="What is shown until there is a result.")
     result = models.JSONField(null=True, blank=True, help_text="What the handler returned, if small.")
     result_bytes = models.PositiveBigIntegerField(default=0)
     error = models.TextField(blank=True, help_text="Why it failed, in words.")
@@ -123,7 +139,19 @@ class Job(Guarded):
             ),
             models.CheckConstraint(
                 name="job_untouched_before_claim",
-                condition=~Q(state__in=[State.BLOCKED, State.SCHEDULED]) | Q(attempt=0, dispatched_at__isnull=True),
+                condition=~Q(state=State.SCHEDULED) | Q(attempt=0, dispatched_at__isnull=True),
+            ),
+            # A blocked job has run if it is a parent, and has not if it is a child that waits for room.
+            models.CheckConstraint(
+                name="job_blocked_off_broker", condition=~Q(state=State.BLOCKED) | Q(dispatched_at__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="job_child_has_key",
+                condition=Q(child_key__isnull=True) | Q(parent__isnull=False),
+            ),
+            # spawning.spawn: a parent that is run again spawns no child twice.
+            models.UniqueConstraint(
+                name="job_child_once", fields=["parent", "child_key"], condition=Q(parent__isnull=False)
             ),
             models.CheckConstraint(name="job_priority_range", condition=Q(priority__range=(-100, 100))),
             models.CheckConstraint(name="job_progress_range", condition=Q(progress__range=(0.0, 1.0))),
@@ -170,6 +198,10 @@ class Job(Guarded):
             models.Index(
                 fields=["state", "kind", "finished_at"], name="job_settled", condition=Q(finished_at__isnull=False)
             ),
+            # families: the children of a parent, counted by state.
+            models.Index(fields=["parent", "state"], name="job_family", condition=Q(parent__isnull=False)),
+            # families.release: children that wait for room, oldest first; families.sweep: parents that wait.
+            models.Index(fields=["queue", "id"], name="job_blocked", condition=Q(state=State.BLOCKED)),
             # reads.job_page: one owner's jobs, newest first (the id is in order of time).
             models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
         ]  # fmt: skip

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from jobs_app.core import artifacts, estimates
+from jobs_app.core import artifacts, estimates, families
 from jobs_app.errors import Conflict, InvalidRequest, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
-from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, JobView, LogLineView
+from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, FamilyView, JobView, LogLineView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -33,13 +33,18 @@ RESULT_NAME = "result.json"
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs a list shows; an empty field does not filter. ``mine`` leaves out other users' jobs."""
+    """Which jobs a list shows; an empty field does not filter.
+
+    ``mine`` leaves out other users' jobs; ``spawned``, if false, those that other jobs spawned; ``parent`` all but its.
+    """
 
     states: tuple[State, ...] = ()
     kind: str = ""
     queue: str = ""
     owner: str = ""
     mine: bool = False
+    parent: UUID | None = None
+    spawned: bool = True
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -152,6 +157,11 @@ def reruns(user: Reader, job_id: UUID) -> list[JobView]:
     return [JobView.of(row) for row in rows[:PAGE]]
 
 
+def family(shown: JobView) -> FamilyView | None:
+    """How many children a job has, and how they stand; None without any. Only of a kind that spawns is it asked."""
+    return FamilyView.of(families.standing(shown.id)) if families.policy_of(shown.kind) is not None else None
+
+
 def _find(user: Reader, job_id: UUID) -> Job:
     row = Job.objects.visible_to(user).select_related("owner").filter(id=job_id).first()
     if row is None:
@@ -176,6 +186,10 @@ def filtered(rows: QuerySet[Job], user: Reader, wanted: JobFilter) -> QuerySet[J
         rows = rows.filter(queue=wanted.queue)
     if wanted.owner:
         rows = rows.filter(owner__username=wanted.owner)
+    if wanted.parent is not None:
+        rows = rows.filter(parent_id=wanted.parent)
+    elif not wanted.spawned:
+        rows = rows.filter(parent=None)
     if wanted.mine and user is not None:
         rows = rows.filter(owner_id=user.pk)
     if wanted.created_after is not None:

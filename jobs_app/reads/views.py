@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs_app.context import Family
 from jobs_app.core.estimates import Estimate
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Attempt, Event, Job, LogLine
@@ -53,6 +54,23 @@ class EstimateView(View):
         )
 
 
+class FamilyView(View):
+    """How many children a job has, and how they stand. ``fraction``: how far they are in all, from 0 to 1."""
+
+    total: int
+    waiting: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    fraction: float
+
+    @classmethod
+    def of(cls, family: Family) -> FamilyView | None:
+        """From the core's; None without children."""
+        return cls(**vars(family)) if family.total else None
+
+
 class JobView(View):
     """A job."""
 
@@ -79,6 +97,8 @@ class JobView(View):
     error: str
     error_type: str
     rerun_of: UUID | None
+    parent: UUID | None = Field(None, description="The job that spawned it.")
+    preview: Any = Field(None, description="What its kind showed when it was submitted; it holds until the result.")
     promised: EstimateView | None = Field(None, description="The estimate when it was accepted, to compare with.")
 
     @classmethod
@@ -108,6 +128,8 @@ class JobView(View):
             error=job.error,
             error_type=job.error_type,
             rerun_of=job.rerun_of_id,
+            parent=job.parent_id,
+            preview=job.preview,
             promised=EstimateView.promised(job),
         )
 

@@ -27,6 +27,7 @@ PAGE = 25
 ACTIVE = "active"
 EVERYONE = "everyone"
 SEE_ALL = "jobs_app.see_all_jobs"
+FILTERS = ("state", "kind", "who", "parent")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "chosen_kind": wanted.kind,
         "states": request.GET.getlist("state"),
         "chips": _chips(request.GET),
-        "filtered": bool(wanted.states or wanted.kind),
+        "filtered": bool(wanted.states or wanted.kind or wanted.parent),
+        "parent": wanted.parent,
         "may_see_all": user_of(request).has_perm(SEE_ALL),
         "older": _query(request.GET, cursor=found.next_cursor) if found.next_cursor else "",
         "newest": "" if first_page else _query(request.GET),
@@ -78,7 +80,7 @@ def _table(request: HttpRequest, found: list[JobView], *, newer: int) -> dict[st
     stamp = hashlib.sha256(
         repr([(each.id, each.state, each.progress, each.cancel_requested) for each in found]).encode() + bytes([newer])
     ).hexdigest()[:16]
-    kept = {name: request.GET.getlist(name) for name in ("state", "kind", "who", "cursor") if request.GET.get(name)}
+    kept = {name: request.GET.getlist(name) for name in (*FILTERS, "cursor") if request.GET.get(name)}
     query = urlencode({**kept, "ids": ",".join(each.id.hex for each in found), "stamp": stamp}, doseq=True)
     return {
         "jobs": found,
@@ -100,7 +102,17 @@ def _filter(given: QueryDict) -> JobFilter:
             states.append(State(each))
         elif each:
             raise InvalidRequest(f"expected a state ({', '.join([ACTIVE, *State])}), got {each[:40]!r}")
-    return JobFilter(tuple(states), kind=given.get("kind", "")[:100], mine=given.get("who") != EVERYONE)
+    parent = _parent(given.get("parent", ""))
+    everyone = given.get("who") == EVERYONE or parent is not None
+    # What a job spawned is listed with it alone: a thousand of them would hide everything else.
+    return JobFilter(tuple(states), kind=given.get("kind", "")[:100], mine=not everyone, parent=parent, spawned=False)
+
+
+def _parent(text: str) -> UUID | None:
+    try:
+        return UUID(text[:64]) if text else None
+    except ValueError:
+        raise InvalidRequest(f"expected the id of a job as parent, got {text[:64]!r}") from None
 
 
 def _chips(given: QueryDict) -> list[Chip]:
@@ -115,7 +127,7 @@ def _chips(given: QueryDict) -> list[Chip]:
 
 def _query(given: QueryDict, **changes: str | None) -> str:
     """The query string with some values replaced; the place in the list is left out unless it is given."""
-    kept: dict[str, Any] = {name: given.getlist(name) for name in ("state", "kind", "who") if given.get(name)}
+    kept: dict[str, Any] = {name: given.getlist(name) for name in FILTERS if given.get(name)}
     merged = {name: value for name, value in {**kept, **changes}.items() if value}
     return f"?{urlencode(merged, doseq=True)}" if merged else "?"
 

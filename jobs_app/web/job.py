@@ -12,6 +12,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs_app.core import clock, control
@@ -126,6 +127,8 @@ def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> d
         "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
         "explained": _explained(shown),
         "percent": words.percent(shown.progress.fraction),
+        "family": (family := jobs.family(shown)),
+        "children_list": f"{reverse('home')}?parent={shown.id}" if family else "",
         "key": uuid.uuid4(),
         "kept": forecasts.kept(shown),
         **_ahead(shown, estimate, now),
@@ -153,8 +156,10 @@ def _explained(shown: JobView) -> str:
             return f"Its worker was lost; it waits for another one of queue {shown.queue}"
         case State.QUEUED:
             return f"It waits for a worker of queue {shown.queue}"
+        case State.BLOCKED if shown.attempt:
+            return "It waits for the jobs that it spawned"
         case State.BLOCKED:
-            return "It waits for other jobs"
+            return f"It waits for room in queue {shown.queue}"
         case _:
             return shown.meaning.capitalize()
 
@@ -171,6 +176,8 @@ def _outcome(request: HttpRequest, shown: JobView) -> dict[str, Any]:
             drawn = drawing.blocks(jobs.result(user, shown.id))
         except (NotFound, OSError):
             unread = "The result was kept as a file, which has been removed since"
+    elif shown.preview is not None:
+        drawn = drawing.blocks(shown.preview)
     named = {name for block in drawn if block.shape == "artifact" for name in block.data}
     by_name = {each.name: each for each in artifacts}
     return {

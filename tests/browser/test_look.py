@@ -27,6 +27,7 @@ PATHS = [
     "/queues/default/",
     "/planner/",
     "/tokens/",
+    "/timeline/",
     "/nowhere",
     "JOB",
 ]

@@ -10,10 +10,10 @@ from jobs_app.models import Attempt, Event, Job
 
 # Written out once more on purpose: who changes a move must change the promise too.
 PROMISED = {
-    "blocked": {"queued", "failed", "cancelled"},
+    "blocked": {"queued", "succeeded", "failed", "cancelled"},
     "scheduled": {"queued", "cancelled"},
     "queued": {"running", "cancelled", "failed"},
-    "running": {"succeeded", "failed", "cancelled", "retrying", "queued"},
+    "running": {"succeeded", "failed", "cancelled", "retrying", "queued", "blocked"},
     "retrying": {"queued", "cancelled"},
     "succeeded": set(),
     "failed": set(),

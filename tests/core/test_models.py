@@ -19,7 +19,7 @@ from jobs_app.errors import LedgerWriteRefused
 from jobs_app.lifecycle import Reason, State
 from jobs_app.models import Artifact, Attempt, Event, Job, JobInput, LogLine, Queue, Refusal, Token
 from jobs_app.models.guard import Guarded, writing
-from tests.support.ledger import claimed, fresh, reaching, submitted
+from tests.support.ledger import altered, claimed, fresh, reaching, submitted
 
 MODELS = [Artifact, Attempt, Event, Job, JobInput, LogLine, Queue, Refusal, Token]
 THEN = "2026-11-23 12:00:00"
@@ -41,8 +41,9 @@ BROKEN_CHECKS: dict[str, list[tuple[str, str]]] = {
     "job_untouched_before_claim": [
         ("scheduled", "attempt = 1"),
         ("scheduled", f"dispatched_at = '{THEN}'"),
-        ("queued", "state = 'blocked', attempt = 1"),
     ],
+    "job_blocked_off_broker": [("queued", f"state = 'blocked', dispatched_at = '{THEN}'")],
+    "job_child_has_key": [("queued", "child_key = 'one'")],
     "job_priority_range": [("queued", "priority = 101"), ("queued", "priority = -101")],
     "job_progress_range": [("queued", "progress = 1.01"), ("queued", "progress = -0.01")],
     "job_attempts_allowed": [("queued", "max_attempts = 0")],
@@ -110,9 +111,17 @@ def _two_inputs(owner: User | None, now: datetime) -> str:
     return "UPDATE jobs_app_jobinput SET artifact_id = (SELECT id FROM jobs_app_artifact ORDER BY id LIMIT 1)"
 
 
+def _two_children(owner: User | None, now: datetime) -> str:
+    first, second = submitted(owner=owner, now=now), submitted(owner=owner, now=now)
+    for each, key in ((first, "a"), (second, "b")):
+        altered(each, parent=first, child_key=key)
+    return "UPDATE jobs_app_job SET child_key = 'same'"
+
+
 BROKEN_KEYS: dict[str, Callable[[User | None, datetime], str]] = {
     "job_idempotency_key": _two_jobs_one_key,
     "job_idempotency_key_system": lambda owner, now: _two_jobs_one_key(None, now),
+    "job_child_once": _two_children,
     "attempt_once": _two_claims,
     "artifact_name_in_attempt": _two_files,
     "job_input_once": _two_inputs,

@@ -29,7 +29,7 @@ def prepare() -> None:
         SECRET_KEY="tests-" + "0" * 40,
         HTTPS="false",
         DATA_DIR=str(directory),
-        KIND_MODULES="tests.support.kinds_of_every_type,tests.support.kinds_of_lasting_work",
+        KIND_MODULES=",".join(f"tests.support.kinds_of_{each}" for each in ("every_type", "lasting_work", "families")),
         WEBHOOK_PRIVATE_HOSTS="127.0.0.1",
         ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
         LOG_LEVEL="WARNING",

@@ -14,6 +14,7 @@ from jobs_app import conf, registry
 from jobs_app.errors import UnknownKind
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.models import Artifact, Job, JobInput, UniqueKey
+from jobs_app.models.job import JobQuerySet
 
 MENTIONED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -52,7 +53,7 @@ def settled() -> Iterator[tuple[State, str]]:
             kind = kinds.filter(kind__gt=kind).first()
 
 
-def old(state: State, kind: str, *, now: datetime) -> QuerySet[Job]:
+def old(state: State, kind: str, *, now: datetime) -> JobQuerySet:
     """The jobs of a kind that ended in a state longer ago than they are kept; none where they are kept for ever."""
     kept = conf.current().kept_for(kind, state)
     if kept is None:
@@ -67,8 +68,7 @@ def due(state: State, kind: str, *, now: datetime) -> QuerySet[Job]:
     key that still holds, and what SPARED_JOBS name. An idempotency key goes with its job.
     """
     mine = OuterRef("pk")
-    rows = old(state, kind, now=now).filter(
-        ~Exists(Job.objects.filter(parent=mine)),
+    rows = old(state, kind, now=now).prunable().filter(
         ~Exists(JobInput.objects.filter(artifact__job=mine).exclude(job=mine)),
         ~Exists(_holding(state, kind, now).filter(job=mine)),
         *(~Exists(spared(now).filter(pk=mine)) for spared in SPARED_JOBS),

@@ -6,7 +6,7 @@ import argparse
 
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import State
-from jobs_app.management.cli import moments, parsing, rendering
+from jobs_app.management.cli import calls, moments, parsing, rendering
 from jobs_app.management.cli.calls import Call
 from jobs_app.management.cli.exits import Exit
 from jobs_app.reads import jobs
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", default="", help="Only jobs of this kind.")
     parser.add_argument("--queue", default="", help="Only jobs of this queue.")
     parser.add_argument("--owner", metavar="NAME", default="", help="Only jobs of this user.")
+    parser.add_argument("--parent", metavar="ID", help="Only the jobs that this one spawned.")
     parser.add_argument("--mine", action="store_true", help="Only jobs of the user given by --user.")
     parser.add_argument("--since", metavar="WHEN", help="Submitted since then: 2h (ago), 2030-01-31, 2030-01-31T09:00.")
     parser.add_argument(
@@ -44,6 +45,7 @@ def run(call: Call) -> int:
         queue=typed["queue"],
         owner=typed["owner"],
         mine=typed["mine"],
+        parent=calls.job_id(call.user, typed["parent"]) if typed["parent"] else None,
         created_after=moments.past(typed["since"], "--since") if typed["since"] else None,
     )
     page = jobs.job_page(call.user, wanted, cursor=typed["cursor"], limit=typed["limit"])

@@ -9,7 +9,7 @@ from typing import Any
 from jobs_app.lifecycle import State
 from jobs_app.management.cli.moments import shown
 from jobs_app.management.cli.output import Output
-from jobs_app.reads.views import ArtifactView, JobView
+from jobs_app.reads.views import ArtifactView, FamilyView, JobView
 
 NARROW = 120
 ROWS = 20
@@ -65,6 +65,7 @@ def job_facts(output: Output, job: JobView) -> None:
         "attempts": f"{job.attempt} made; at most {job.max_attempts} may fail",
         "stop": "asked to stop" if job.cancel_requested and not job.final else "",
         "run again of": str(job.rerun_of or ""),
+        "spawned by": str(job.parent or ""),
         "error": note(job) if job.state is State.FAILED else "",
     }
     for name, value in facts.items():
@@ -84,6 +85,16 @@ def result(output: Output, value: Any) -> None:
         output.line(_clip(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)))
     elif rest and not _shape(value):
         output.line(_clip(json.dumps(rest, indent=2, ensure_ascii=False)))
+
+
+def family(told: FamilyView | None) -> str:
+    """``37 of 100 ended: 60 wait, 3 run, 37 succeeded``; what there is none of is left out."""
+    if told is None:
+        return ""
+    counts = {"wait": told.waiting, "run": told.running, "succeeded": told.succeeded}
+    counts |= {"failed": told.failed, "cancelled": told.cancelled}
+    parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{told.total - told.waiting - told.running} of {told.total} ended: {parts}"
 
 
 def files(output: Output, artifacts: Sequence[ArtifactView]) -> None:

@@ -43,18 +43,24 @@ def run(call: Call) -> int:
         jobs.inputs_of(user, job.id), jobs.artifacts_of(user, job.id), jobs.reruns(user, job.id),
     )  # fmt: skip
     value, omitted = result_of(call, job)
+    children = jobs.family(job)
     if output.as_json:
         output.document({
             "job": job, "attempts": attempts, "log": lines, "timeline": timeline, "inputs": inputs, "artifacts": made,
-            "reruns": [each.id for each in again], "result": value, "result_omitted": omitted,
+            "reruns": [each.id for each in again], "result": value, "result_omitted": omitted, "children": children,
         })  # fmt: skip
         return Exit.OK
     rendering.job_facts(output, job)
+    if children is not None:
+        output.line(f"spawned jobs {rendering.family(children)}; see: {call.command('list')} --parent {job.id}")
     _attempts(output, attempts)
     _timeline(output, timeline)
     _section(output, "log", lines, lambda: output.line("\n".join(log_text(line) for line in lines)))
     _section(output, "takes", inputs, lambda: rendering.files(output, inputs))
     _section(output, "run again as", again, lambda: rendering.job_table(output, again))
+    if job.preview is not None and job.state is not State.SUCCEEDED:
+        _title(output, "preview")
+        rendering.result(output, job.preview)
     show_result(call, job, value, omitted)
     _section(output, "files", made, lambda: rendering.files(output, made))
     return Exit.OK

@@ -7,6 +7,7 @@ second parses what follows with a parser made from that kind's parameters.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jobs_app import registry
 from jobs_app.core import clock, control, submission
 from jobs_app.errors import InvalidParameters, UnknownKind
-from jobs_app.lifecycle import Via
+from jobs_app.lifecycle import State, Via
 from jobs_app.management.cli import calls, following, moments, options, parsing, remote, rendering, uploads, values
 from jobs_app.management.cli.calls import Call
 from jobs_app.management.cli.exits import Exit, Stopped
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 HELP = "Submit a job. `jobs submit KIND --help` lists the kind's own options."
 RERUN_HELP = "Run a job again, with changes if you like: a new job, linked to the old one, which stays as it is."
+
+PREVIEW_SHOWN = 500
+"""Characters of a preview that are shown at once; ``jobs show`` has all."""
 
 AddArguments = Callable[[argparse._ActionsContainer], None]
 SUPPRESS = argparse.SUPPRESS
@@ -213,5 +217,7 @@ def _accepted(call: Call, typed: Mapping[str, Any], accepted: submission.Accepte
         return Exit.OK
     call.output.line(str(view.id))
     words = "; ".join(filter(None, (f"{view.kind} is {view.state.value}", rendering.note(view))))
+    if view.preview is not None and view.state is not State.SUCCEEDED:
+        call.output.say(f"Shown at once: {json.dumps(view.preview, ensure_ascii=False)[:PREVIEW_SHOWN]}")
     call.output.say(f"Accepted: {words}. Follow it with: {call.command('follow')} {view.id}")
     return Exit.OK

@@ -115,6 +115,7 @@ def test_a_job_is_shown_with_all_that_hangs_on_it(alice: User) -> None:
     told = jobs("show", job_id, "--json").document
     assert set(told) == {
         "job", "attempts", "log", "timeline", "inputs", "artifacts", "reruns", "result", "result_omitted",
+        "children",
     }  # fmt: skip
     assert told["result"]["note"] == "three shapes"
     assert told["reruns"] == [again]

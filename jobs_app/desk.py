@@ -1,0 +1,65 @@
+"""The desk: what a package of kinds asks of the platform for pages and routes of its own.
+
+It may not import the core; the application ties these functions to it at start-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A job as it stands: ``fraction`` from 0 to 1; ``replayed``: an earlier submission had made it."""
+
+    id: UUID
+    state: str
+    final: bool
+    fraction: float
+    message: str
+    error: str
+    preview: Any
+    replayed: bool = False
+
+
+class Desk(Protocol):
+    """Who does it: ``core.desk``."""
+
+    def submit(self, kind: str, parameters: Mapping[str, Any], *, owner: Any, **options: Any) -> Standing: ...
+
+    def cancel(self, job_id: UUID) -> bool: ...
+
+    def look(self, job_ids: Iterable[UUID]) -> dict[UUID, Standing]: ...
+
+
+_desk: Desk | None = None
+
+
+def bind(desk: Desk) -> None:
+    """Name who does it. The application does this once, at start-up."""
+    global _desk
+    _desk = desk
+
+
+def submit(kind: str, parameters: Mapping[str, Any], *, owner: Any, **options: Any) -> Standing:
+    """Submit a job, in the caller's transaction if there is one. Options and errors: those of ``Job.submit_with``."""
+    return _bound().submit(kind, parameters, owner=owner, **options)
+
+
+def cancel(job_id: UUID) -> bool:
+    """Cancel a job, and its children with it, whoever owns it. Returns whether there was anything left to cancel."""
+    return _bound().cancel(job_id)
+
+
+def look(job_ids: Iterable[UUID]) -> dict[UUID, Standing]:
+    """How jobs stand, at most 200 of them; those that are gone are left out. Asks not who may see them."""
+    return _bound().look(job_ids)
+
+
+def _bound() -> Desk:
+    if _desk is None:
+        raise RuntimeError("expected Django to be set up first: call django.setup()")
+    return _desk
