@@ -10,10 +10,11 @@ from django.contrib.auth.models import User
 from django.db import connection  # noqa: F401 - asked by skipif
 from pytest_django import DjangoAssertNumQueries
 
-from jobs_app.core import control, outcomes, rescue
+from jobs_app.authoring import Child
+from jobs_app.core import control, families, outcomes, rescue, spawning
 from jobs_app.core.rollups import cursor, proof, rolling, store
 from jobs_app.lifecycle import Reason
-from jobs_app.models import Event, QueueLevel, Refusal, Rollup, RollupCursor
+from jobs_app.models import Event, Job, QueueLevel, Refusal, Rollup, RollupCursor
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Retry
 from jobs_app.steps import Step
@@ -65,6 +66,23 @@ def test_everything_is_counted_in_minutes_hours_and_days(alice: User) -> None:
     hers = Rollup.objects.get(step=Step.HOUR, kind="probe.nothing", owner=alice.pk)
     assert (hers.submitted, hers.succeeded, hers.wait_micros, hers.run_micros) == (2, 1, 2_000_000, 10_000_000)
     assert Rollup.objects.get(step=Step.HOUR, kind="", owner=alice.pk).refused == {"full": 3}
+    proved()
+
+
+def test_a_handler_whose_job_waits_for_children_has_run() -> None:
+    parent = claimed(submitted("family.parent", {"count": 1, "failing": []}, now=NOON), now=NOON)
+    spawning.spawn(parent, [Child("family.child", key="one")], now=NOON)
+    outcomes.succeed(parent, None, 4, now=NOON + 5 * SECOND)
+    rolling.roll(now=NOON)
+    waits = Rollup.objects.get(step=Step.DAY, kind="family.parent")
+    assert (waits.started, waits.succeeded, waits.run_micros) == (1, 0, 5_000_000)
+    families.release("default", now=NOON)
+    ended = claimed(Job.objects.get(kind="family.child"), now=NOON + 6 * SECOND)
+    outcomes.succeed(ended, None, 4, now=NOON + 7 * SECOND)
+    families.settle(parent.id, now=NOON + 7 * SECOND)  # what the child's commit brings about
+    rolling.roll(now=NOON)
+    waits.refresh_from_db()
+    assert (waits.started, waits.succeeded, waits.run_micros) == (1, 1, 5_000_000)
     proved()
 
 

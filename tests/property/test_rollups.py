@@ -1,9 +1,9 @@
 """P8: the sums agree. Random histories, with aggregators and pruning in between: rollups equal a count by hand.
 
-Jobs are submitted, started, settled, retried, cancelled, lost, reported late; refusals come in; what is old is pruned;
-rows are written late, below ids that are counted already (PostgreSQL); aggregators run, end in the middle, and meet
-each other. After every step what is counted is a part of what happened; at the end, and whenever an aggregator has come
-to the end, it is all of it.
+Jobs are submitted, started, settled, wait for children, are retried, cancelled, lost, reported late; refusals come in;
+what is old is pruned; rows are written late, below ids that are counted already (PostgreSQL); aggregators run, end in
+the middle, and meet each other. After every step what is counted is a part of what happened; at the end, and whenever
+an aggregator has come to the end, it is all of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs_app.core import claims, control, dispatch, outcomes, rescue
+from jobs_app.authoring import Child
+from jobs_app.core import claims, control, dispatch, families, outcomes, rescue, spawning
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import cursor, proof, rolling, store
 from jobs_app.errors import Conflict
@@ -36,12 +37,13 @@ from jobs_app.models import Event, Job, Refusal, Rollup
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Retry
 from jobs_app.steps import Step
-from tests.support.ledger import submitted
+from tests.support.ledger import claimed, submitted
 from tests.support.rollups import Diary, counted, nearest_rank, pooled
 
 BEGIN = datetime(2026, 3, 4, 23, 58, 30, tzinfo=UTC)
 SECONDS = st.sampled_from([0, 0.0004, 0.7, 3, 61, 4000])
 PICK = st.integers(0, 1000)
+PARENT = {"count": 0, "failing": []}
 DAY = timedelta(days=1)
 
 
@@ -85,6 +87,15 @@ class Ledger(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
         waiting = Job.objects.filter(state=State.QUEUED).values_list("id", flat=True)
         self.held += claims.claim(list(waiting[:3]), holder="one/1/message", now=self.now)
+
+    @rule(seconds=SECONDS, count=st.integers(1, 3))
+    def spawn(self, seconds: float, count: int) -> None:
+        """A handler makes children and ends; its job waits for them."""
+        parent = claimed(submitted("family.parent", PARENT, now=self.now), now=self.now)
+        spawning.spawn(parent, [Child("family.child", key=str(each)) for each in range(count)], now=self.now)
+        families.release(parent.queue, now=self.now)
+        self.now += timedelta(seconds=seconds)
+        outcomes.succeed(parent, None, 4, now=self.now)
 
     @precondition(lambda self: self.held)
     @rule(pick=PICK, seconds=SECONDS, end=st.sampled_from(["succeed", "fail", "retry", "cancel", "give_back"]))

@@ -68,10 +68,14 @@ def due(state: State, kind: str, *, now: datetime) -> QuerySet[Job]:
     key that still holds, and what SPARED_JOBS name. An idempotency key goes with its job.
     """
     mine = OuterRef("pk")
-    rows = old(state, kind, now=now).prunable().filter(
-        ~Exists(JobInput.objects.filter(artifact__job=mine).exclude(job=mine)),
-        ~Exists(_holding(state, kind, now).filter(job=mine)),
-        *(~Exists(spared(now).filter(pk=mine)) for spared in SPARED_JOBS),
+    rows = (
+        old(state, kind, now=now)
+        .prunable()
+        .filter(
+            ~Exists(JobInput.objects.filter(artifact__job=mine).exclude(job=mine)),
+            ~Exists(_holding(state, kind, now).filter(job=mine)),
+            *(~Exists(spared(now).filter(pk=mine)) for spared in SPARED_JOBS),
+        )
     )
     return rows.order_by("finished_at")
 

@@ -21,10 +21,11 @@ COUNTED = {
     EventName.RETRY_PLANNED: "retried",
     EventName.CANCELLED: "cancelled",
     EventName.RESCUED: "rescued",
+    EventName.CHILDREN_AWAITED: "",
 }
-"""Which count a move adds to."""
+"""Which count a move adds to. A handler that ends and whose job waits for children adds its run time to no count."""
 
-COUNTS = tuple(dict.fromkeys(COUNTED.values()))
+COUNTS = tuple(dict.fromkeys(filter(None, COUNTED.values())))
 
 
 class Key(NamedTuple):
@@ -86,7 +87,8 @@ class Sums:
         name = COUNTED.get(event.name)  # type: ignore[call-overload]  # the names are strings, and may be newer than we
         if name is None or event.source == event.target:
             return
-        self.counts[name] += 1
+        if name:
+            self.counts[name] += 1
         if event.since is None:
             return
         if event.target == State.RUNNING:
@@ -113,7 +115,7 @@ def of_events(events: Iterable[Happened]) -> Buckets:
         if sums is None:
             sums = found[key] = Sums()
         sums.count(each)
-    return {key: sums for key, sums in found.items() if sums.counts}
+    return {key: sums for key, sums in found.items() if sums.counts or sums.run}
 
 
 def of_refusals(refusals: Iterable[Refused]) -> Buckets:
