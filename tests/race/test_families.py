@@ -89,7 +89,6 @@ def test_two_who_let_children_in_at_once_fill_the_room_and_no_more(configured: C
     now = clock.database_now()
     configured(queue_limit=5, queue_headroom=0.2)
     for _ in range(4):
-        Job.objects.filter(state="queued").order_by("id")
         parent = claimed(submitted("family.parent", {"count": 0, "failing": []}, now=now, overflow=True))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(families, "release", lambda *_, **__: 0)
@@ -99,6 +98,19 @@ def test_two_who_let_children_in_at_once_fill_the_room_and_no_more(configured: C
         control.cancel(parent.id, actor=None, now=now)
         outcomes.cancel(parent, now=now, reason="on request")
         assert not Job.objects.filter(state__in=["queued", "blocked"]).exists()
+
+
+def test_who_lets_children_in_counts_after_another_who_does(configured: Callable[..., None]) -> None:
+    now = clock.database_now()
+    configured(queue_limit=5, queue_headroom=0.2)
+    parent = claimed(submitted("family.parent", {"count": 0, "failing": []}, now=now))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(families, "release", lambda *_, **__: 0)
+        spawning.spawn(parent, [Child("family.child", key=str(n)) for n in range(12)], now=now)
+    with against(lambda: families.release("default", now=now)) as rival:
+        assert families.release("default", now=now) == 0
+    assert rival.waited >= HELD_SECONDS
+    assert Job.objects.filter(state="queued").count() == 6
 
 
 # Timelines
