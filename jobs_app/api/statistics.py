@@ -12,7 +12,8 @@ from jobs_app.api.security import user_of
 from jobs_app.core import clock
 from jobs_app.errors import InvalidRequest
 from jobs_app.reads import statistics
-from jobs_app.reads.statistics import By, Question, StatisticsView
+from jobs_app.reads.statistics import By, Question
+from jobs_app.reads.statistics_views import StatisticsView
 from jobs_app.steps import Step
 
 router = Router(tags=["statistics"])

@@ -204,6 +204,28 @@ class Ledger(RuleBasedStateMachine):
         for _, wrong in proof.rebuild(BEGIN, self.now + DAY, clock=lambda: self.now):
             assert wrong == 0, "there is nothing to mend"
 
+    # What the promise is about, each as one step, so that it is met often
+
+    @precondition(lambda self: connection.vendor == "postgresql")
+    @rule()
+    def commit_late(self) -> None:
+        """A row appears below what is counted, and someone looks before the aggregator does."""
+        self.reserve()
+        submitted(now=self.now)
+        while rolling.roll(now=self.now):
+            pass
+        self.appear(pick=len(self.reserved) - 1)
+        self.rebuild()
+
+    @rule(mine=st.booleans())
+    def grow_old_uncounted(self, mine: bool) -> None:
+        job = submitted(now=self.now, owner=self.owner if mine else None)
+        control.cancel(job.id, actor=None, now=self.now)
+        self.diary.look()
+        self.now += DAY
+        pruning.run(now=self.now)
+        assert Job.objects.filter(id=job.id).exists(), "its events are not counted"
+
     # What must hold
 
     @invariant()
