@@ -176,7 +176,7 @@ def test_every_family_is_brought_to_its_end(db: None, configured: Callable[..., 
     run_state_machine_as_test(
         Families,
         settings=settings(
-            phases=[Phase.generate], max_examples=60, stateful_step_count=30, deadline=None, database=None,
+            phases=[Phase.generate], max_examples=30, stateful_step_count=30, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

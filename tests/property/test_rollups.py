@@ -280,7 +280,7 @@ def test_every_history_is_counted_exactly(
     run_state_machine_as_test(
         Ledger,
         settings=settings(
-            phases=[Phase.generate], max_examples=60, stateful_step_count=40, deadline=None, database=None,
+            phases=[Phase.generate], max_examples=30, stateful_step_count=40, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
