@@ -48,11 +48,10 @@ class Site:
         self.relay = Relay((HOST, ground.broker.port))
         self.url = self.relay.at(ground.broker.url)
         self._reservation = Reservation(0)
-        # Alone, nothing runs: every job has to find room, and one user submits them all.
-        room = {"WINDOW": "100000", "QUEUE_LIMIT": "100000", "USER_SHARE": "1", "TOKEN_SHARE": "1"}
-        self.restarts = 0
-        self._running: list[tuple[Callable[[], ground.Process], ground.Process]] = []
-        self._start(lambda: ground.ready("web", PORT=str(self._reservation.port), BROKER_URL=self.url, **(room if alone else {})))
+        variables = {"PORT": str(self._reservation.port), "BROKER_URL": self.url}
+        if alone:  # nothing runs: every job has to find room, and one user submits them all
+            variables |= {"WINDOW": "100000", "QUEUE_LIMIT": "100000", "USER_SHARE": "1", "TOKEN_SHARE": "1"}
+        self._start(lambda: ground.ready("web", **variables))
         if not alone:
             self.start_workers()
 
