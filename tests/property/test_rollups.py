@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from jobs_app.authoring import Child
-from jobs_app.core import claims, control, dispatch, families, outcomes, rescue, spawning
+from jobs_app.core import claims, control, dispatch, outcomes, rescue, spawning
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import cursor, proof, rolling, store
 from jobs_app.errors import Conflict
@@ -93,7 +93,6 @@ class Ledger(RuleBasedStateMachine):
         """A handler makes children and ends; its job waits for them."""
         parent = claimed(submitted("family.parent", PARENT, now=self.now), now=self.now)
         spawning.spawn(parent, [Child("family.child", key=str(each)) for each in range(count)], now=self.now)
-        families.release(parent.queue, now=self.now)
         self.now += timedelta(seconds=seconds)
         outcomes.succeed(parent, None, 4, now=self.now)
 
