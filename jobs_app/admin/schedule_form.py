@@ -9,12 +9,13 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django_celery_beat.admin import TaskSelectWidget
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from jobs_app import conf, registry, wire
-from jobs_app.core import scheduling
-from jobs_app.errors import InvalidParameters, WeirError
+from jobs_app.core import scheduling, timing
+from jobs_app.core.clock import database_now
+from jobs_app.errors import InvalidParameters, InvalidRequest, WeirError
 
 LONGEST = 100_000
 SHORTEST = timedelta(minutes=1)
@@ -119,6 +120,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
             cleaned["kwargs"] = {"schedule": name, "kind": kind, "parameters": parameters}
         elif cleaned.get("task") in TICKS and (cleaned.get("args") or cleaned.get("kwargs")):
             self.add_error("kwargs", "expected no arguments: upkeep takes none")
+        self._check_crontab(cleaned.get("crontab"))
         if cleaned.get("expires") and cleaned.get("expire_seconds") is not None:
             self.add_error("expire_seconds", "expected only one of the two ways to expire")
         for name in ("args", "kwargs"):
@@ -129,6 +131,13 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     def _check_interval(self, interval: IntervalSchedule | None) -> None:
         if interval is not None and interval.schedule.run_every < SHORTEST:
             self.add_error("interval", "expected a minute or more: the ticks of one minute submit one job")
+
+    def _check_crontab(self, crontab: CrontabSchedule | None) -> None:
+        try:
+            if crontab is not None:
+                timing.check(crontab, now=database_now())
+        except InvalidRequest as error:
+            self.add_error("crontab", str(error))
 
     def _check_job(self, kind: str, parameters: dict[str, Any]) -> None:
         if not kind:

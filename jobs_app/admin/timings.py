@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -12,6 +13,9 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from jobs_app.admin.schedule_form import TICKS
+from jobs_app.core import timing as core_timing
+from jobs_app.core.clock import database_now
+from jobs_app.errors import InvalidRequest
 from jobs_app.models.job import ACT_ON_ALL, SEE_ALL
 
 TIMINGS = (IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule)
@@ -60,7 +64,19 @@ class SchedulesInline(TabularInline):
         return False
 
 
-@admin.register(*TIMINGS)
+class CrontabForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A crontab that fires some day."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            try:
+                core_timing.check(self.instance, now=database_now())
+            except InvalidRequest as error:
+                self.add_error("day_of_month", str(error))
+
+
+@admin.register(*(each for each in TIMINGS if each is not CrontabSchedule))
 class TimingAdmin(GuardedAdmin):
     """When schedules tick. One that upkeep uses is left alone."""
 
@@ -97,6 +113,13 @@ class TimingAdmin(GuardedAdmin):
     def used_by(self, timing: Any) -> str:
         """The names of its schedules."""
         return ", ".join(each.name for each in timing.periodictask_set.all()) or "-"
+
+
+@admin.register(CrontabSchedule)
+class CrontabAdmin(TimingAdmin):
+    """Crontabs; one that never fires is not saved."""
+
+    form = CrontabForm
 
 
 def _keeps_time_of_upkeep(timing: Any) -> bool:

@@ -223,6 +223,52 @@ def test_timings_are_kept_too(operator: User, model: type[Any]) -> None:
     assert model.objects.count() == before
 
 
+CRONTAB = {
+    "minute": "0", "hour": "0", "day_of_week": "*", "day_of_month": "*", "month_of_year": "*", "timezone": "UTC",
+    "periodictask_set-TOTAL_FORMS": "0", "periodictask_set-INITIAL_FORMS": "0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"day_of_month": "30", "month_of_year": "2"}, "day_of_month", "got one that never does"),
+        ({"day_of_month": "31", "month_of_year": "4,6"}, "day_of_month", "got one that never does"),
+        ({"day_of_month": "32"}, "day_of_month", "32"),
+        ({"hour": "25"}, "hour", "25"),
+        ({"timezone": "Mars/Olympus"}, "timezone", "Mars/Olympus"),
+    ],
+)
+def test_a_crontab_that_never_fires_cannot_be_saved(
+    operator: User, changes: dict[str, str], field: str, words: str
+) -> None:
+    before = CrontabSchedule.objects.count()
+    answer = client_of(operator).post("/admin/django_celery_beat/crontabschedule/add/", {**CRONTAB, **changes})
+    faults = answer.context["adminform"].form.errors
+    assert list(faults) == [field]
+    assert words in " ".join(faults[field])
+    assert CrontabSchedule.objects.count() == before
+
+
+def test_29_february_can_be_saved(operator: User) -> None:
+    leap = {**CRONTAB, "day_of_month": "29", "month_of_year": "2"}
+    assert client_of(operator).post("/admin/django_celery_beat/crontabschedule/add/", leap).status_code == 302
+
+
+def test_a_schedule_cannot_choose_a_crontab_that_never_fires(operator: User, hourly: IntervalSchedule) -> None:
+    never = CrontabSchedule.objects.create(day_of_month="30", month_of_year="2")
+    faults = save(operator, form(hourly, interval=None, crontab=str(never.pk)))
+    assert "never does" in faults["crontab"][0]
+    assert not PeriodicTask.objects.filter(crontab=never).exists()
+
+
+def test_an_interval_of_0_cannot_be_saved(operator: User, db: None) -> None:
+    filled = {**CRONTAB, "every": "0", "period": "seconds"}
+    answer = client_of(operator).post("/admin/django_celery_beat/intervalschedule/add/", filled)
+    assert list(answer.context["adminform"].form.errors) == ["every"]
+    assert not IntervalSchedule.objects.filter(every=0).exists()
+
+
 def test_a_timing_in_use_is_not_deleted_with_its_schedules(operator: User) -> None:
     row = PeriodicTask.objects.get(name=provisioning.SCHEDULE)
     address = f"/admin/django_celery_beat/crontabschedule/{row.crontab.pk}/delete/"
