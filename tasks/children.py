@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 STILL_LOOK_SECONDS = 2.0
-STILL_LEASES, STILL_SECONDS = 3, 25.0
-"""How long a child may stand still: three leases, and never less than it may wait for a lock of SQLite."""
+STILL_LEASES, STILL_SECONDS = 1.5, 25.0
+"""How long a child may stand still: until its jobs are surely taken over, and never less than it may wait for a lock of
+SQLite."""
 
 PULSE_SECONDS = 3.0
 NEVER = "inf"
@@ -43,6 +46,12 @@ class ChildWatch(bootsteps.StartStopStep):
         if isinstance(consumer.pool, prefork.TaskPool):
             hub.call_repeatedly(STILL_LOOK_SECONDS, end_still_children, consumer.pool)
 
+    def stop(self, consumer: Any) -> None:
+        """Called when the loop has ended. If that is for good, the worker waits for its children, and for one that
+        stands still it would wait until its own watchdog ends it."""
+        if sign.raised_at is not None and isinstance(consumer.pool, prefork.TaskPool):
+            threading.Thread(target=_end_still_children_until_the_end, args=(consumer.pool,), daemon=True).start()
+
 
 def end_still_children(pool: Any) -> None:
     """Kill the children that hold jobs and gave no sign for so long that their jobs have been taken over."""
@@ -51,6 +60,13 @@ def end_still_children(pool: Any) -> None:
         if stamps.age(process.pid) > limit:
             logger.error("Ending worker child %s: it holds jobs and has not stirred for %g s", process.pid, limit)
             os.kill(process.pid, signal.SIGKILL)
+
+
+def _end_still_children_until_the_end(pool: Any) -> None:
+    pause = threading.Event()
+    while not pause.wait(STILL_LOOK_SECONDS):
+        with suppress(ProcessLookupError):  # it ended while it was looked at, and somebody else waited for it
+            end_still_children(pool)
 
 
 class Pulse:

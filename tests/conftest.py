@@ -39,6 +39,7 @@ ONCE = (
     "core/kinds/",
     "faults/test_rabbitmq.py",
     "faults/test_sqs.py",
+    "faults/test_stops.py",
     "measures/test_estimates.py",
     "measures/test_overload.py",
     "surfaces/cli/test_processes.py",

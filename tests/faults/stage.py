@@ -37,7 +37,7 @@ COMMANDS = {
     "beat": [*CELERY, "beat", "--pidfile=", "-S", "tests.support.beats:Scheduler"],
 }
 USUAL = ("worker", "upkeep", "beat")
-STOP_SECONDS = 30.0
+STOP_SECONDS = 60.0
 SHORT_TIMES = {"LEDGER_PATIENCE_SECONDS": "3", "WATCHDOG_SECONDS": "20"}
 
 

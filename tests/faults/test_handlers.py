@@ -14,7 +14,7 @@ import pytest
 from jobs_app import conf
 from tests.faults.stage import Stage
 from tests.support.ledger import submitted
-from tests.support.processes import finished
+from tests.support.processes import eventually, finished
 
 pytestmark = pytest.mark.slow
 
@@ -42,9 +42,11 @@ def test_f14_a_handler_that_crashes_or_computes_for_ever_fails_its_job_alone(
     assert re.match(reason, row.error), row.error
 
 
-def test_f14_a_call_into_c_that_lets_no_other_thread_run_is_ended_from_outside() -> None:
+def test_f14_a_call_into_c_that_lets_no_other_thread_run_is_ended_from_outside(stage: Stage) -> None:
     row = finished(submitted("probe.computes_in_c").id, 90)
     assert (row.state, row.error_type) == ("failed", "WorkerLost")
+    held = {int(each.holder.split("/")[1]) for each in row.attempts.all()}
+    eventually(lambda: held.isdisjoint(stage.children()), what="its processes to be ended")
 
 
 def test_f14_a_result_beyond_all_bounds_fails_its_job_in_words() -> None:
