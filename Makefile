@@ -7,13 +7,11 @@ CHECK := env SECRET_KEY=only-for-checks-gK3vQx8ZtB5mWn2YhR7cLp4DsFj9AeUuXw6Ke \
 	BROKER_URL=redis://:only-for-checks@127.0.0.1/0 DATA_DIR=var/checks ALLOWED_HOSTS=localhost
 COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(UPGRADE)
-BROKER_TESTS := tests/brokers tests/crash tests/core/test_dispatch.py tests/core/test_transport.py \
-	tests/measures/test_long_jobs.py tests/chaos/test_chaos.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo up test measure overload fan-out setup setup-development demo-data python lint types contracts checks \
-	test-sqlite test-postgresql test-brokers chaos mutants lock clean
+	suites test-sqlite test-postgresql test-brokers chaos mutants lock clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -24,7 +22,7 @@ demo: setup demo-data ## Start everything, run real jobs on real data, check the
 up: setup ## Keep the whole platform running on this machine until Ctrl-C
 	@exec $(VENV_PYTHON) -m jobs_app.platform up --follow-parent
 
-test: lint types contracts checks test-sqlite test-postgresql test-brokers ## Check everything, on both databases and all brokers
+test: lint types contracts checks suites ## Check everything, on both databases and all brokers
 
 setup: python ## Build .venv with what Weir runs on
 	@exec $(PYTHON) requirements/install.py runtime
@@ -49,6 +47,9 @@ checks: setup-development ## Check migrations and the settings for production
 	@$(CHECK) $(VENV_PYTHON) manage.py makemigrations --check --dry-run
 	@$(CHECK) $(VENV_PYTHON) manage.py check --deploy --fail-level WARNING
 
+suites: setup-development demo-data ## Run all tests, several suites at once; ARGUMENTS="--at-once 1 sqlite" chooses
+	@exec $(VENV_PYTHON) -m tests.suites $(ARGUMENTS)
+
 test-sqlite: setup-development demo-data ## Run the tests on SQLite and Valkey
 	@exec env -u DATABASE_URL WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest $(ARGUMENTS)
 
@@ -66,8 +67,8 @@ fan-out: setup-development ## Post to 50,000 followers while workers are killed:
 
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \
-		$(BROKER_TESTS) $(ARGUMENTS)
-	@exec env WEIR_TEST_BROKER=sqs WEIR_TEST_DATABASE=postgresql $(VENV_PYTHON) -m pytest $(BROKER_TESTS) $(ARGUMENTS)
+		-m brokers $(ARGUMENTS)
+	@exec env WEIR_TEST_BROKER=sqs WEIR_TEST_DATABASE=postgresql $(VENV_PYTHON) -m pytest -m brokers $(ARGUMENTS)
 
 chaos: setup-development ## Break everything at random under load and count (minutes); ARGUMENTS="--seed 7 --broker all"
 	@exec $(VENV_PYTHON) -m tests.chaos $(ARGUMENTS)

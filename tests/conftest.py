@@ -48,11 +48,23 @@ ONCE = (
 )
 """What these show does not depend on the database: they are marked ``once``."""
 
+BROKERS = (
+    "brokers/",
+    "chaos/test_chaos.py",
+    "core/test_dispatch.py",
+    "core/test_transport.py",
+    "crash/",
+    "measures/test_long_jobs.py",
+)
+"""What meets the broker: these run on RabbitMQ and on a local Amazon SQS too, and are marked ``brokers``."""
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what need not run twice, before ``-m`` chooses."""
-    if item.path.relative_to(Path(__file__).parent).as_posix().startswith(ONCE):
-        item.add_marker("once")
+    """Mark what need not run on each database, and what has to run on each broker, before ``-m`` chooses."""
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    for name, places in (("once", ONCE), ("brokers", BROKERS)):
+        if place.startswith(places):
+            item.add_marker(name)
 
 
 @pytest.hookimpl(trylast=True)
