@@ -35,7 +35,7 @@ def succeed(job: Job, held: Held, encoded: Encoded) -> bool:
     if not encoded.inline:
         artifacts.save_output(job, job.attempt, RESULT_NAME, encoded.text, content_type="application/json", now=now)
     # What the handler reported last is written before the job is final and readers stop looking.
-    liveness.flush(held)
+    liveness.flush(held, wait=not connection.in_atomic_block)
     return outcomes.succeed(job, encoded.value, len(encoded.text), now=now)
 
 

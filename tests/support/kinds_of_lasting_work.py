@@ -47,6 +47,20 @@ def atomic_checkpoint(*, context: JobContext) -> Any:
     raise ValueError("on purpose")
 
 
+@job("probe.atomic_reporter", atomic=True)
+def atomic_reporter(seconds: float = 0.0, *, context: JobContext) -> str:
+    """Write a row (a group of users called "reported"), report, wait, and report again."""
+    from django.contrib.auth.models import Group
+
+    Group.objects.create(name="reported")
+    context.log("begun")
+    context.progress(1, 2, "half of it")
+    threading.Event().wait(seconds)
+    context.log("done")
+    context.progress(1, 1, "all of it")
+    return "reported"
+
+
 @job("probe.usually_quick", inline=timedelta(milliseconds=200), timeout=HOUR)
 def usually_quick(until: str = "") -> str:
     """Return at once, or (as told) only when a file is there: as a kind is that was quick until now."""
