@@ -34,8 +34,11 @@ def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str)
 
 
 def lost_ledger(job: Job, *, now: datetime) -> bool:
-    """Rescue a job under which the ledger went away; what it had not committed is gone. Returns whether it was ours."""
-    return _rescue(job, "the ledger went away while it ran", now, lapsed=False)
+    """Rescue a job under which the ledger went away; what it had not committed is gone. Returns whether it was ours.
+
+    That is not held against the job: its worker lives, and outages must not add up to an end.
+    """
+    return _rescue(job, "the ledger went away while it ran", now, lapsed=False, killed=False)
 
 
 class Vigil:
@@ -89,16 +92,16 @@ def _expire(job: Job, now: datetime) -> bool:
     return moved
 
 
-def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool) -> bool:
+def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool, killed: bool = True) -> bool:
     with transaction.atomic():
         job = queries.running(seen.id, seen.attempt)
         # Since the rows were read its worker may have settled, or (``lapsed``) answered again: then it wins.
         if job is None or (lapsed and job.lease_until is not None and job.lease_until >= now):
             return False
-        kills = job.kills + 1
+        kills = job.kills + 1 if killed else job.kills
         if job.cancel_requested_at is not None:
             _end(job, State.CANCELLED, EventName.CANCELLED, reason, now)
-        elif kills >= conf.current().max_kills:
+        elif killed and kills >= conf.current().max_kills:
             words = f"it ended its worker {kills} times, so it is not tried again; the last time: {reason}"
             _end(job, State.FAILED, EventName.FAILED, words, now, kills=kills, error=words, error_type="WorkerLost")
         else:

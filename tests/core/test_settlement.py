@@ -73,11 +73,22 @@ def test_an_atomic_job_under_which_the_ledger_went_away_runs_again_without_using
     outage('"result_bytes" =', 1)
     job = run("probe.atomic_writer", {"name": "once"})
     assert not Group.objects.exists()
-    assert (job.state, job.failures, job.kills) == ("queued", 0, 1)
+    assert (job.state, job.failures, job.kills) == ("queued", 0, 0)
     assert Attempt.objects.get().error == "the ledger went away while it ran"
     assert execution.run([job.id], holder=HOLDER) == 1
     assert fresh(job).state == "succeeded"
     assert Group.objects.count() == 1
+
+
+def test_outages_never_add_up_to_an_end(outage: Callable[..., Outage], configured: Callable[..., None]) -> None:
+    configured(max_kills=1)
+    job = submitted("probe.atomic_writer", {"name": "once"})
+    for _ in range(3):
+        outage('"result_bytes" =', 1)
+        assert execution.run([job.id], holder=HOLDER) == 1
+        assert fresh(job).state == "queued"
+    assert execution.run([job.id], holder=HOLDER) == 1
+    assert (fresh(job).state, fresh(job).attempt) == ("succeeded", 4)
 
 
 def test_a_claim_is_tried_until_the_ledger_is_back(outage: Callable[..., Outage]) -> None:
