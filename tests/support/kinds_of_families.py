@@ -7,6 +7,7 @@ import signal
 import threading
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 
@@ -67,6 +68,15 @@ def twice(count: int, *, context: JobContext) -> int:
     if context.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return count
+
+
+@job("family.cancelled_midway", children=Children(), retry=AGAIN)
+def cancelled_midway(*, context: JobContext) -> str:
+    """Have somebody cancel it, and spawn a child before its worker can have learned of that."""
+    from jobs_app.core import clock, control
+
+    control.cancel(UUID(context.job_id), actor=None, now=clock.database_now())
+    return context.spawn("family.child", key="never")
 
 
 @job("family.grandparent", children=Children())

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs_app.authoring import Backoff, JobContext, Unique, job
+from jobs_app.authoring import Backoff, Cancelled, JobContext, Unique, job
 from jobs_app.lifecycle import State
 
 HOUR = timedelta(hours=1)
@@ -59,6 +59,12 @@ def atomic_reporter(seconds: float = 0.0, *, context: JobContext) -> str:
     context.log("done")
     context.progress(1, 1, "all of it")
     return "reported"
+
+
+@job("probe.gives_up", retry=Backoff(max_attempts=5))
+def gives_up() -> None:
+    """Raise what only Weir raises."""
+    raise Cancelled("I give up")
 
 
 @job("probe.usually_quick", inline=timedelta(milliseconds=200), timeout=HOUR)
