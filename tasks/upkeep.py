@@ -8,10 +8,10 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from celery import shared_task
-from django.db import InterfaceError, OperationalError
 
 from jobs_app import wire
 from jobs_app.core import clock, dispatch, families, flow, gate, presence, rescue, scheduling
+from jobs_app.core.failures import LEDGER_ERRORS
 from jobs_app.core.patience import watch
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import rolling
@@ -37,7 +37,7 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
         try:
             with watch.call(PATIENCE_SECONDS):
                 return function(*arguments, **named)
-        except (OperationalError, InterfaceError):
+        except LEDGER_ERRORS:
             vigil.note_outage()
             raise
 

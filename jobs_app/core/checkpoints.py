@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from jobs_app.context import Cancelled
 from jobs_app.core import encoding, queries
 from jobs_app.errors import TooLarge
@@ -28,7 +26,7 @@ def save(job: Job, value: Any, *, now: datetime) -> None:
             f"expected a checkpoint of at most {LARGEST_BYTES:,} bytes as JSON, got {len(encoded.text):,}; "
             "save large data with context.save_artifact() and keep its name"
         )
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         if queries.running(job.id, job.attempt) is None:
             raise Cancelled("the job was taken over by another worker")
         Checkpoint.objects.update_or_create(

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-
 from jobs_app import conf
 from jobs_app.core import events, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
@@ -22,7 +20,7 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
     """Take the jobs among ``ids`` that are still queued; the others (run, cancelled, unknown) are left alone."""
     wanted = list(dict.fromkeys(ids))[:MESSAGE_LIMIT]
     lease_until = now + timedelta(seconds=conf.current().lease_seconds)
-    with transaction.atomic():
+    with queries.brief():
         taken = transitions.claim(wanted, holder=holder, now=now, lease_until=lease_until)
         jobs = list(Job.objects.select_related("owner").filter(id__in=taken))
         with writing():
@@ -51,7 +49,7 @@ def give_back(job: Job, *, now: datetime, reason: str) -> bool:
 
     One that is to be cancelled ends here.
     """
-    with transaction.atomic():
+    with queries.brief():
         row = queries.running(job.id, job.attempt)
         if row is None:
             return False

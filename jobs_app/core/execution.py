@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection, transaction
 
-from jobs_app import registry
+from jobs_app import conf, registry
 from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import (
     artifacts,
@@ -159,7 +159,7 @@ def _run_one(job: Job, held: Held) -> None:
         policy = kind.retry
         with watch.call():
             arguments = _bind(kind, job, context)
-        with _effects(kind):
+        with _effects(kind, job):
             with _alarm(held):
                 value = _call(kind, arguments)
             encoded = encoding.encode(value)
@@ -208,8 +208,11 @@ def _call(kind: Kind, arguments: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def _effects(kind: Kind) -> Iterator[None]:
-    """For an atomic kind, one transaction around handler and settlement, whose end is not waited for without bound."""
+def _effects(kind: Kind, job: Job) -> Iterator[None]:
+    """For an atomic kind, one transaction around handler and settlement, whose end is not waited for without bound.
+
+    If this machine vanishes, its locks go when the attempt would have been ended by force.
+    """
     if not kind.atomic:
         yield
         return
@@ -217,6 +220,8 @@ def _effects(kind: Kind) -> Iterator[None]:
     with watch.call():
         block.__enter__()
     try:
+        with watch.call():
+            queries.bound_idle(job.hard_timeout.total_seconds() + conf.current().cancel_grace_seconds)
         yield
     except BaseException:
         with watch.call():

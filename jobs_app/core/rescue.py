@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from jobs_app import conf
 from jobs_app.core import claims, dispatch, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Job
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -21,7 +24,7 @@ BATCH = 500
 def expired_leases(*, now: datetime) -> int:
     """Rescue running jobs whose lease ran out: their worker vanished, froze or lost the database. Returns how many."""
     rows = Job.objects.filter(state=State.RUNNING, lease_until__lt=now).order_by("lease_until")
-    return sum(_rescue(job, "its worker stopped answering", now, lapsed=True) for job in rows[:BATCH])
+    return _rescue_each(rows[:BATCH], "its worker stopped answering", now, lapsed=True)
 
 
 def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str) -> int:
@@ -30,7 +33,7 @@ def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str)
         return 0
     held = Job.objects.filter(state=State.RUNNING, holder__endswith=f"/{message}")
     rows = held.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT])
-    return sum(_rescue(job, reason, now, lapsed=False) for job in rows)
+    return _rescue_each(rows, reason, now, lapsed=False)
 
 
 def lost_ledger(job: Job, *, now: datetime) -> bool:
@@ -82,7 +85,7 @@ def expire_waiting(*, now: datetime) -> int:
 
 def _expire(job: Job, now: datetime) -> bool:
     words = "it was not started before its expiry"
-    with transaction.atomic():
+    with queries.brief():
         moved = transitions.move(
             job.id, State.QUEUED, State.FAILED, attempt=job.attempt, now=now, event=EventName.EXPIRED,
             error=words, error_type="Expired", reason=words,
@@ -92,9 +95,22 @@ def _expire(job: Job, now: datetime) -> bool:
     return moved
 
 
+def _rescue_each(jobs: Iterable[Job], reason: str, now: datetime, *, lapsed: bool) -> int:
+    """A row that cannot be rescued does not keep the others from it; an outage of the ledger ends the run."""
+    rescued = 0
+    for job in jobs:
+        try:
+            rescued += _rescue(job, reason, now, lapsed=lapsed)
+        except (IntegrityError, DataError):
+            logger.exception("Job %s could not be rescued", job.id)
+    return rescued
+
+
 def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool, killed: bool = True) -> bool:
-    with transaction.atomic():
-        job = queries.running(seen.id, seen.attempt)
+    with queries.brief():
+        # A row that somebody has locked is settled just now, or its worker stands still in that: it is looked at again
+        # at the next tick, since here it would keep all the others waiting. A dead process lets go of its locks.
+        job = queries.running(seen.id, seen.attempt, skip_locked=lapsed)
         # Since the rows were read its worker may have settled, or (``lapsed``) answered again: then it wins.
         if job is None or (lapsed and job.lease_until is not None and job.lease_until >= now):
             return False

@@ -29,7 +29,7 @@ def spawn(parent: Job, children: Sequence[Child], *, now: datetime) -> list[UUID
     """
     _check(parent, children)
     made = {each.key: _row(parent, each, now) for each in children}
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         row = queries.running(parent.id, parent.attempt)
         if row is None or row.cancel_requested_at is not None:
             raise Cancelled("cancelled on request" if row else "the job was taken over by another worker")
