@@ -27,7 +27,7 @@ def save(job: Job, value: Any, *, now: datetime) -> None:
             "save large data with context.save_artifact() and keep its name"
         )
     with queries.brief(), writing():
-        if queries.running(job.id, job.attempt) is None:
+        if queries.running_here(job) is None:
             raise Cancelled("the job was taken over by another worker")
         Checkpoint.objects.update_or_create(
             job_id=job.id, defaults={"attempt": job.attempt, "value": encoded.parsed, "saved_at": now}

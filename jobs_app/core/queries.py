@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
+from jobs_app import registry
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.models.guard import writing
@@ -71,6 +72,18 @@ def running(job_id: UUID, attempt: int, *, skip_locked: bool = False) -> Job | N
     """The row of a job that still runs this attempt, locked until the transaction ends: what it says now, holds."""
     rows = Job.objects.filter(id=job_id, state=State.RUNNING, attempt=attempt)
     return locked(rows, skip_locked=skip_locked).first()
+
+
+def running_here(job: Job) -> Job | None:
+    """The same for a job whose handler runs in this process; the row of an atomic kind is not locked.
+
+    There the transaction lasts as long as the handler, and a lock would keep its own heart from the row. If the job is
+    lost meanwhile, the settlement is refused, and what was done for it is undone.
+    """
+    kind = registry.find(job.kind)
+    if kind is None or not kind.atomic:
+        return running(job.id, job.attempt)
+    return Job.objects.filter(id=job.id, state=State.RUNNING, attempt=job.attempt).first()
 
 
 def delete_any(rows: models.QuerySet[M]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 
 from jobs_app.core import execution
 from jobs_app.core.liveness import Heart
@@ -26,6 +27,12 @@ def test_a_handler_that_reports_and_takes_long_does_not_wait_for_the_thread_that
     assert [record.getMessage() for record in caplog.records] == [], "no wait ended by a timeout"
     assert (job.state, Group.objects.get().name) == ("succeeded", "reported")
     assert list(job.log_lines.order_by("id").values_list("text", flat=True)) == ["begun", "done"]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one lock for all, which the handler holds")
+def test_a_handler_that_has_spawned_or_kept_a_checkpoint_keeps_its_lease() -> None:
+    job = run("family.atomic_lasting")
+    assert (job.state, job.result, job.checkpoint.value) == ("blocked", True, "spawned")
 
 
 def test_what_a_handler_reports_last_is_there_with_its_end() -> None:

@@ -13,6 +13,8 @@ from django.contrib.auth.models import Group
 
 from jobs_app.authoring import Backoff, Child, Children, Discard, JobContext, Submitting, job
 from jobs_app.errors import NotAllowed
+from jobs_app.models import Job
+from jobs_app.platform.waiting import until
 
 AGAIN = Backoff(max_attempts=5, base=timedelta(0))
 
@@ -59,6 +61,16 @@ def patient(count: int, failing: list[int], *, context: JobContext) -> dict[str,
 def detached(count: int, *, context: JobContext) -> int:
     """Spawn children and do not wait."""
     return len(_spawn(context, count, []))
+
+
+@job("family.atomic_lasting", children=Children(), atomic=True)
+def atomic_lasting(*, context: JobContext) -> bool:
+    """Spawn a child, keep a checkpoint, and go on until the lease was extended; tell whether it was within 8 s."""
+    context.spawn("family.child", key="only")
+    context.save_checkpoint("spawned")
+    leases = Job.objects.filter(id=context.job_id).values_list("lease_until", flat=True)
+    first = leases.get()
+    return until(lambda: leases.get() != first, 8)
 
 
 @job("family.twice", children=Children(), retry=AGAIN)
