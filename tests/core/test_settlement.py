@@ -14,6 +14,7 @@ from jobs_app.core import clock, execution, rescue, settlement
 from jobs_app.models import Attempt
 from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, run, submitted
 from tests.support.processes import eventually
+from tests.support.together import HELD_SECONDS, against
 
 pytestmark = pytest.mark.usefixtures("quiet", "nudged")
 
@@ -123,6 +124,26 @@ def test_leases_are_not_judged_just_after_an_outage(noon: datetime) -> None:
     assert [vigil.may_judge(noon + n * second) for n in (0, 2, 60)] == [True, True, True]
     vigil.note_outage()
     assert [vigil.may_judge(noon + n * second) for n in (70, 70.5, 71, 73)] == [False, False, True, True]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has one lock for all who write")
+@pytest.mark.parametrize("met_by", ["rescue_lost", "refill"])
+def test_leases_are_not_judged_just_after_a_long_wait_for_the_lock_of_sqlite(
+    configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch, met_by: str
+) -> None:
+    from tasks import upkeep
+
+    job, due = claimed(submitted()), altered(submitted(), state="scheduled")
+    altered(job, lease_until=clock.database_now() - timedelta(seconds=60))
+    monkeypatch.setattr(upkeep, "vigil", rescue.Vigil())
+    configured(heartbeat_seconds=0.2)
+    with against(lambda: None) as rival:
+        getattr(upkeep, met_by)()
+    assert rival.waited >= HELD_SECONDS
+    assert upkeep.rescue_lost() == 0
+    assert fresh(job).state == "running", "its worker waited for the lock too, and is to have the next turn"
+    eventually(upkeep.rescue_lost, what="the worker's time for a heartbeat to be over")
+    assert (fresh(job).state, fresh(due).state) == ("queued", "queued" if met_by == "refill" else "scheduled")
 
 
 def test_upkeep_notes_an_outage_that_it_meets(outage: Callable[..., Outage], monkeypatch: pytest.MonkeyPatch) -> None:
