@@ -152,7 +152,7 @@ def release(queue: str, *, now: datetime) -> int:
     hard_limit = lanes.policy(queue).hard_limit
     if gate.waiting(queue, hard_limit) >= hard_limit:
         return 0
-    with queries.brief(), writing():
+    with transaction.atomic(), writing():
         queries.locked_or_made(Gate.objects.all(), queue=queue)
         room = hard_limit - gate.waiting(queue, hard_limit)
         chosen = list(waiting.order_by("id").values_list("id", flat=True)[: max(min(room, BATCH), 0)])

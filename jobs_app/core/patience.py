@@ -88,7 +88,8 @@ def _cut(call: _Call) -> None:
     if link is None or link.closed:
         return  # it is connecting, which has a timeout of its own
     logger.warning("The database did not answer for %g s: its connection is cut", call.seconds)
-    with suppress(OSError), socket.socket(fileno=os.dup(link.fileno())) as shared:
+    # The connection may end just now, and psycopg has errors of its own for that; the thread must outlive them all.
+    with suppress(Exception), socket.socket(fileno=os.dup(link.fileno())) as shared:
         shared.shutdown(socket.SHUT_RDWR)
 
 
