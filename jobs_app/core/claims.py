@@ -44,9 +44,10 @@ def held_by(holder: str, ids: Iterable[UUID]) -> list[Job]:
     return list(rows.filter(holder=holder))
 
 
-def give_back(job: Job, *, now: datetime, reason: str) -> bool:
-    """Queue a claimed job again that was never started; it uses up no attempt. Returns whether it was still ours.
+def give_back(job: Job, *, now: datetime, reason: str, started: bool = False) -> bool:
+    """Queue a claimed job again; it uses up no attempt. Returns whether it was still ours.
 
+    started: whether its handler was called. A job that has never been started may still expire.
     One that is to be cancelled ends here.
     """
     with queries.brief():
@@ -54,14 +55,20 @@ def give_back(job: Job, *, now: datetime, reason: str) -> bool:
         if row is None:
             return False
         cancelled = row.cancel_requested_at is not None
+        changes = {} if started or _started_before(row) else {"started_at": None}
         transitions.move(
             job.id, State.RUNNING, State.CANCELLED if cancelled else State.QUEUED, attempt=job.attempt, now=now,
-            event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason,
+            event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason, **changes,
         )  # fmt: skip
         end_attempt(job, Outcome.CANCELLED if cancelled else Outcome.LOST, now=now, error=reason)
         if cancelled:
             families.ended(job, State.CANCELLED, now=now)
     return True
+
+
+def _started_before(row: Job) -> bool:
+    """Whether an attempt before this one was started; if not, the row's first start is this one's claim."""
+    return not Attempt.objects.filter(job=row, number=row.attempt, started_at=row.started_at).exists()
 
 
 def end_attempt(

@@ -61,11 +61,15 @@ def stop(job: Job, held: Held, reason: str) -> None:
     if held.cancelled_at is not None:
         insist(job, lambda: _flushed(held) and outcomes.cancel(job, now=database_now(), reason="on request"))
     elif held.stopped_at is not None and not held.lost:
-        insist(job, lambda: _flushed(held) and claims.give_back(job, now=database_now(), reason=force.STOPPED))
+        insist(job, lambda: _flushed(held) and _hand_back(job))
     elif not held.lost:
         insist(job, lambda: _flushed(held) and _stop_unasked(job))
     else:
         logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
+
+
+def _hand_back(job: Job) -> bool:
+    return claims.give_back(job, now=database_now(), reason=force.STOPPED, started=True)
 
 
 def _stop_unasked(job: Job) -> bool:
