@@ -70,8 +70,9 @@ def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
             mine = held[job.id]
             if sign.raised_at is None and heart.start(mine):
                 _survive(job, mine)
-            elif heart.take_unstarted(mine):
-                _give_back(job)
+            elif not mine.lost:
+                heart.take_unstarted(mine)
+                _survive_giving_back(job)
             heart.release(mine)
     finally:
         for each in held.values():
@@ -109,9 +110,16 @@ def _claim_once(ids: list[UUID], holder: str, again: bool) -> list[Job]:
     return mine + claims.claim(ids, holder=holder, now=database_now())
 
 
-def _give_back(job: Job) -> None:
-    with watch.call():
-        claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
+def _give_back(job: Job) -> bool:
+    return claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
+
+
+def _survive_giving_back(job: Job) -> None:
+    """Give back what was not started, also if the heart did so or tried to: a second time changes nothing."""
+    try:
+        settlement.insist(job, lambda: _give_back(job))
+    except Exception:
+        logger.exception("Job %s attempt %s could not be given back; it will be rescued", job.id, job.attempt)
 
 
 def _hold(job: Job, overdue: Overdue) -> Held:

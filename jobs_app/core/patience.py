@@ -9,6 +9,7 @@ lost connection. A lease outlives several such cuts, so the job is not even lost
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -57,7 +58,7 @@ class Watch:
             yield
             return
         seconds = seconds or conf.current().ledger_patience_seconds
-        call = _Call(connections["default"], seconds, time.monotonic() + seconds)
+        call = _Call(_own(), seconds, time.monotonic() + seconds)
         with self._changed:
             self._calls.append(call)
             if self._thread is None:
@@ -70,6 +71,20 @@ class Watch:
             with self._changed:
                 self._calls.remove(call)
 
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """What the block takes is not held against this thread's calls: it is spent on something else, as on a disk."""
+        with self._changed:
+            mine = [(call, call.due_at - time.monotonic()) for call in self._calls if call.database is _own()]
+            for call, _ in mine:
+                call.due_at = math.inf
+        try:
+            yield
+        finally:
+            with self._changed:
+                for call, left in mine:
+                    call.due_at = time.monotonic() + left
+
     def _loop(self) -> None:
         while True:
             with self._changed:
@@ -80,6 +95,11 @@ class Watch:
                         call.due_at += call.seconds
                         _cut(call)
                 self._changed.wait(LOOK_SECONDS)
+
+
+def _own() -> Any:
+    """Django's connection of this thread."""
+    return connections["default"]
 
 
 def _cut(call: _Call) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,6 +92,23 @@ def test_outages_never_add_up_to_an_end(outage: Callable[..., Outage], configure
         assert fresh(job).state == "queued"
     assert execution.run([job.id], holder=HOLDER) == 1
     assert (fresh(job).state, fresh(job).attempt) == ("succeeded", 4)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite needs no watching")
+def test_a_slow_disk_is_not_taken_for_a_ledger_that_does_not_answer(
+    configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, written = os.fsync, []
+
+    def slow(descriptor: int) -> None:
+        written.append(descriptor)
+        threading.Event().wait(3)  # the watch looks once a second
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    configured(ledger_patience_seconds=1)
+    job = run("probe.large", {"size": 1_000_000})
+    assert (job.state, len(written)) == ("succeeded", 1)
 
 
 def test_a_claim_is_tried_until_the_ledger_is_back(outage: Callable[..., Outage]) -> None:
