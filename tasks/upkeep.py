@@ -8,10 +8,10 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from celery import shared_task
-from django.db import InterfaceError, OperationalError
 
 from jobs_app import wire
 from jobs_app.core import clock, dispatch, families, flow, gate, presence, rescue, scheduling
+from jobs_app.core.failures import LEDGER_ERRORS
 from jobs_app.core.patience import watch
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import rolling
@@ -35,9 +35,9 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> R:
         try:
-            with watch.call(PATIENCE_SECONDS):
+            with watch.call(PATIENCE_SECONDS), vigil.listening():
                 return function(*arguments, **named)
-        except (OperationalError, InterfaceError):
+        except LEDGER_ERRORS:
             vigil.note_outage()
             raise
 
@@ -67,8 +67,7 @@ def refill() -> int:
 def rescue_lost() -> int:
     """Rescue jobs whose worker is gone, and end those that waited past their expiry."""
     now = clock.database_now()
-    rescued = rescue.expired_leases(now=now) if vigil.may_judge(now) else 0
-    return rescued + rescue.expire_waiting(now=now)
+    return rescue.expired_leases(now=now, vigil=vigil) + rescue.expire_waiting(now=now)
 
 
 @shared_task(name=wire.OBSERVE, ignore_result=True)

@@ -76,7 +76,7 @@ MUTANTS = (
     ),
     Mutant(
         "a checkpoint of a worker that was given up", f"{CORE}/checkpoints.py",
-        "if queries.running(job.id, job.attempt) is None:", "if False:", ("tests/core/test_checkpoints.py",),
+        "if queries.running_here(job) is None:", "if False:", ("tests/core/test_checkpoints.py",),
     ),
     Mutant(
         "a unique key that is not looked at", f"{CORE}/uniqueness.py",

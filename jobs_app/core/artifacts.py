@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
 from jobs_app import conf, parameters
+from jobs_app.core.patience import watch
 from jobs_app.core.refusals import tally
 from jobs_app.errors import FieldProblem, InvalidParameters, ShareExceeded, StorageFull, TooLarge
 from jobs_app.lifecycle import Reason
@@ -154,7 +155,7 @@ def _write(chunks: Iterable[bytes], limit: int | None) -> Written:
     artifact_id = new_id()
     target = path_of(artifact_id)
     digest, size = hashlib.sha256(), 0
-    with _no_room_is_said():
+    with _no_room_is_said(), watch.rest():
         target.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(target.parent) as (file, temporary):
             for chunk in chunks:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from jobs_app.context import Cancelled
 from jobs_app.core import encoding, queries
 from jobs_app.errors import TooLarge
@@ -28,8 +26,8 @@ def save(job: Job, value: Any, *, now: datetime) -> None:
             f"expected a checkpoint of at most {LARGEST_BYTES:,} bytes as JSON, got {len(encoded.text):,}; "
             "save large data with context.save_artifact() and keep its name"
         )
-    with transaction.atomic(), writing():
-        if queries.running(job.id, job.attempt) is None:
+    with queries.brief(), writing():
+        if queries.running_here(job) is None:
             raise Cancelled("the job was taken over by another worker")
         Checkpoint.objects.update_or_create(
             job_id=job.id, defaults={"attempt": job.attempt, "value": encoded.parsed, "saved_at": now}

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-
 from jobs_app import conf
 from jobs_app.core import events, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
@@ -22,7 +20,7 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
     """Take the jobs among ``ids`` that are still queued; the others (run, cancelled, unknown) are left alone."""
     wanted = list(dict.fromkeys(ids))[:MESSAGE_LIMIT]
     lease_until = now + timedelta(seconds=conf.current().lease_seconds)
-    with transaction.atomic():
+    with queries.brief():
         taken = transitions.claim(wanted, holder=holder, now=now, lease_until=lease_until)
         jobs = list(Job.objects.select_related("owner").filter(id__in=taken))
         with writing():
@@ -46,24 +44,31 @@ def held_by(holder: str, ids: Iterable[UUID]) -> list[Job]:
     return list(rows.filter(holder=holder))
 
 
-def give_back(job: Job, *, now: datetime, reason: str) -> bool:
-    """Queue a claimed job again that was never started; it uses up no attempt. Returns whether it was still ours.
+def give_back(job: Job, *, now: datetime, reason: str, started: bool = False) -> bool:
+    """Queue a claimed job again; it uses up no attempt. Returns whether it was still ours.
 
+    started: whether its handler was called. A job that has never been started may still expire.
     One that is to be cancelled ends here.
     """
-    with transaction.atomic():
+    with queries.brief():
         row = queries.running(job.id, job.attempt)
         if row is None:
             return False
         cancelled = row.cancel_requested_at is not None
+        changes = {} if started or _started_before(row) else {"started_at": None}
         transitions.move(
             job.id, State.RUNNING, State.CANCELLED if cancelled else State.QUEUED, attempt=job.attempt, now=now,
-            event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason,
+            event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason, **changes,
         )  # fmt: skip
         end_attempt(job, Outcome.CANCELLED if cancelled else Outcome.LOST, now=now, error=reason)
         if cancelled:
             families.ended(job, State.CANCELLED, now=now)
     return True
+
+
+def _started_before(row: Job) -> bool:
+    """Whether an attempt before this one was started; if not, the row's first start is this one's claim."""
+    return not Attempt.objects.filter(job=row, number=row.attempt, started_at=row.started_at).exists()
 
 
 def end_attempt(

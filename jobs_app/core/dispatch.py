@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Max
 
 from jobs_app import conf
@@ -128,7 +128,7 @@ def queue_names() -> list[str]:
 def _choose(queue: str, now: datetime, there: int) -> list[Job]:
     if _room(Queue.objects.filter(name=queue).first(), queue, there) <= 0:
         return []  # while a queue is full each submission asks: without a lock, that others wait for
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         lane = queries.locked(Queue.objects.filter(name=queue)).first()
         if lane is None:
             # Made by whoever is first, locked by each in turn: else two first refills would not see each other's.
@@ -182,7 +182,7 @@ def _send_again(missed: list[UUID], *, now: datetime, lag: timedelta) -> int:
         Resend.objects.filter(not_before__lt=now - LONGEST_WAIT).delete()  # what was missed long ago starts anew
     earlier = {each.job_id: each for each in Resend.objects.filter(job_id__in=missed)}
     due = [each for each in missed if each not in earlier or earlier[each].not_before <= now]
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         again = Job.objects.filter(id__in=due, state=State.QUEUED, dispatched_at__lte=now - lag)
         marked = again.update(dispatched_at=None)
         times = {each: earlier[each].times + 1 if each in earlier else 1 for each in due}

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection, transaction
 
-from jobs_app import registry
+from jobs_app import conf, registry
 from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import (
     artifacts,
@@ -70,8 +70,9 @@ def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
             mine = held[job.id]
             if sign.raised_at is None and heart.start(mine):
                 _survive(job, mine)
-            elif heart.take_unstarted(mine):
-                _give_back(job)
+            elif not mine.lost:
+                heart.take_unstarted(mine)
+                _survive_giving_back(job)
             heart.release(mine)
     finally:
         for each in held.values():
@@ -109,9 +110,16 @@ def _claim_once(ids: list[UUID], holder: str, again: bool) -> list[Job]:
     return mine + claims.claim(ids, holder=holder, now=database_now())
 
 
-def _give_back(job: Job) -> None:
-    with watch.call():
-        claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
+def _give_back(job: Job) -> bool:
+    return claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
+
+
+def _survive_giving_back(job: Job) -> None:
+    """Give back what was not started, also if the heart did so or tried to: a second time changes nothing."""
+    try:
+        settlement.insist(job, lambda: _give_back(job))
+    except Exception:
+        logger.exception("Job %s attempt %s could not be given back; it will be rescued", job.id, job.attempt)
 
 
 def _hold(job: Job, overdue: Overdue) -> Held:
@@ -159,7 +167,7 @@ def _run_one(job: Job, held: Held) -> None:
         policy = kind.retry
         with watch.call():
             arguments = _bind(kind, job, context)
-        with _effects(kind):
+        with _effects(kind, job):
             with _alarm(held):
                 value = _call(kind, arguments)
             encoded = encoding.encode(value)
@@ -208,8 +216,11 @@ def _call(kind: Kind, arguments: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def _effects(kind: Kind) -> Iterator[None]:
-    """For an atomic kind, one transaction around handler and settlement, whose end is not waited for without bound."""
+def _effects(kind: Kind, job: Job) -> Iterator[None]:
+    """For an atomic kind, one transaction around handler and settlement, whose end is not waited for without bound.
+
+    If this machine vanishes, its locks go when the attempt would have been ended by force.
+    """
     if not kind.atomic:
         yield
         return
@@ -217,6 +228,8 @@ def _effects(kind: Kind) -> Iterator[None]:
     with watch.call():
         block.__enter__()
     try:
+        with watch.call():
+            queries.bound_idle(job.hard_timeout.total_seconds() + conf.current().cancel_grace_seconds)
         yield
     except BaseException:
         with watch.call():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from jobs_app.context import TimedOut
 from jobs_app.core.attempt_context import AttemptContext, scrub
@@ -18,7 +18,8 @@ ERROR_LENGTH = 2_000
 TYPE_LENGTH = 200
 PASSING = (StorageFull, LedgerAway, BrokerAway)
 OUR_FRAMES = str(Path(__file__).with_name("execution.py"))
-LEDGER_ERRORS = (OperationalError, InterfaceError)
+LEDGER_ERRORS = (OperationalError, InterfaceError, InternalError)
+"""What a ledger that is away raises; InternalError when it ended a transaction in which nothing came (see queries)."""
 
 
 def ledger_lost(error: BaseException) -> bool:

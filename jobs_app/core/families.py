@@ -110,7 +110,7 @@ def child_ended(parent: UUID, queue: str, state: State, *, now: datetime) -> Non
 
 def settle(parent: UUID, *, now: datetime) -> bool:
     """Move a parent that waits, if its children let it go on. Returns whether it moved."""
-    with transaction.atomic():
+    with queries.brief():
         job = queries.locked(Job.objects.filter(id=parent, state=State.BLOCKED, attempt__gte=1)).first()
         if job is None:
             return False
@@ -176,7 +176,7 @@ def end_children(parent: UUID, *, now: datetime, actor: User | None = None) -> i
 
 def ask_to_stop(job: Job, *, now: datetime, actor: User | None) -> bool:
     """Ask a running job to stop. Returns whether it was not asked before, and still runs this attempt."""
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         asked = Job.objects.filter(
             id=job.id, state=State.RUNNING, attempt=job.attempt, cancel_requested_at=None
         ).update(cancel_requested_at=now)
@@ -223,7 +223,7 @@ def _overdue(parents: QuerySet[Job]) -> list[UUID]:
 
 
 def _cancel_waiting(parent: UUID, state: State, now: datetime, actor: User | None) -> Sequence[Job]:
-    with transaction.atomic():
+    with queries.brief():
         ids = Job.objects.filter(parent_id=parent, state=state).order_by("id").values_list("id", flat=True)[:BATCH]
         moved = transitions.move_many(
             list(ids), state, State.CANCELLED, now=now, event=EventName.CANCELLED, actor=actor,

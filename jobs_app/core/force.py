@@ -28,7 +28,10 @@ def end(job: Job, held: Held, why: str) -> None:
         for neighbour in Job.objects.filter(id__in=by_id):
             if neighbour.attempt == by_id[neighbour.id].attempt:
                 claims.give_back(
-                    neighbour, now=database_now(), reason="a job of the same message had to be ended by force"
+                    neighbour,
+                    now=database_now(),
+                    reason="a job of the same message had to be ended by force",
+                    started=by_id[neighbour.id].started,
                 )
     except Exception:
         logger.exception("Job %s could not be settled before its process is ended; it will be rescued", job.id)
@@ -54,7 +57,8 @@ def disown(job: Job, held: Held, why: str) -> None:
 def _settle_overdue(job: Job, why: str) -> None:
     now = database_now()
     if why == "stop":
-        claims.give_back(job, now=now, reason=f"{STOPPED}; it did not stop by itself, so its process was ended")
+        words = f"{STOPPED}; it did not stop by itself, so its process was ended"
+        claims.give_back(job, now=now, reason=words, started=True)
         return
     if why == "cancel":
         outcomes.cancel(job, now=now, reason="on request; it did not stop by itself, so its process was ended")

@@ -41,31 +41,47 @@ def extend(held: list[tuple[UUID, int]], *, now: datetime) -> dict[UUID, bool]:
         return {queries.read_id(row[0]): row[1] is not None for row in cursor.fetchall()}
 
 
-def flush(held: Held) -> None:
-    """Write what a job reported since the last flush. Progress is guarded like any other write; lines are facts."""
-    with held.flushing, writing():
-        if held.progress is not None:
-            (fraction, message), held.progress = held.progress, None
-            Job.objects.filter(id=held.job_id, state=State.RUNNING, attempt=held.attempt).update(
-                progress=fraction, progress_message=message
-            )
-        taken = [held.lines.popleft() for _ in range(len(held.lines))]
-        if not taken:
-            return
-        rows = [
-            LogLine(job_id=held.job_id, attempt=held.attempt, at=at, level=level, text=text)
-            for at, level, text in taken
-        ]  # fmt: skip
-        if held.lines_dropped:
-            dropped, held.lines_dropped = held.lines_dropped, 0
-            told = f"({dropped:,} lines came faster than they could be written)"
-            rows.insert(0, LogLine(job_id=held.job_id, attempt=held.attempt, at=rows[0].at, level="warning", text=told))
-        try:
-            LogLine.objects.bulk_create(rows)
-        except OperationalError:
-            held.lines.extendleft(reversed(taken))  # the ledger is away for a moment
-            raise
-        held.lines_written += len(taken)
+def flush(held: Held, *, wait: bool = True) -> None:
+    """Write what a job reported since the last flush. Progress is guarded like any other write; lines are facts.
+
+    wait: whether to wait for another thread that is at it. Within a transaction never: that thread may be waiting for
+    a lock which the transaction holds, and writes the rest when it ends.
+    """
+    if not held.flushing.acquire(blocking=wait):
+        return
+    try:
+        with writing():
+            _write_progress(held)
+            _write_lines(held)
+    finally:
+        held.flushing.release()
+
+
+def _write_progress(held: Held) -> None:
+    if held.progress is not None:
+        (fraction, message), held.progress = held.progress, None
+        Job.objects.filter(id=held.job_id, state=State.RUNNING, attempt=held.attempt).update(
+            progress=fraction, progress_message=message
+        )
+
+
+def _write_lines(held: Held) -> None:
+    taken = [held.lines.popleft() for _ in range(len(held.lines))]
+    if not taken:
+        return
+    rows = [
+        LogLine(job_id=held.job_id, attempt=held.attempt, at=at, level=level, text=text) for at, level, text in taken
+    ]
+    if held.lines_dropped:
+        dropped, held.lines_dropped = held.lines_dropped, 0
+        told = f"({dropped:,} lines came faster than they could be written)"
+        rows.insert(0, LogLine(job_id=held.job_id, attempt=held.attempt, at=rows[0].at, level="warning", text=told))
+    try:
+        LogLine.objects.bulk_create(rows)
+    except OperationalError:
+        held.lines.extendleft(reversed(taken))  # the ledger is away for a moment
+        raise
+    held.lines_written += len(taken)
 
 
 class Heart:

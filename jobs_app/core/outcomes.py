@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from jobs_app.core import claims, events, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
@@ -33,7 +31,7 @@ def succeed(job: Job, result: Any, result_bytes: int, *, now: datetime) -> bool:
     """
     target, event = State.SUCCEEDED, EventName.SUCCEEDED
     changes: dict[str, Any] = {"progress": 1.0}
-    with transaction.atomic():
+    with queries.brief():
         if families.turn(job) is not Turn.SUCCEED:
             target, event, changes = State.BLOCKED, EventName.CHILDREN_AWAITED, {}
         moved = transitions.move(
@@ -58,7 +56,7 @@ def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, n
     if decision.outcome is Outcome.FAILED:
         changes.update(error=failure.error, error_type=failure.error_type)
     retrying = decision.state is State.RETRYING
-    with transaction.atomic():
+    with queries.brief():
         if retrying and _asked_to_stop(job):
             return cancel(job, now=now, reason=f"on request; its last attempt ended with: {failure.error}")
         moved = transitions.move(
@@ -76,7 +74,7 @@ def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, n
 
 def cancel(job: Job, *, now: datetime, reason: str) -> bool:
     """Settle a running job as cancelled."""
-    with transaction.atomic():
+    with queries.brief():
         moved = transitions.move(
             job.id, State.RUNNING, State.CANCELLED, attempt=job.attempt, now=now,
             event=EventName.CANCELLED, reason=reason,

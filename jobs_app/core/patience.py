@@ -9,6 +9,7 @@ lost connection. A lease outlives several such cuts, so the job is not even lost
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -57,7 +58,7 @@ class Watch:
             yield
             return
         seconds = seconds or conf.current().ledger_patience_seconds
-        call = _Call(connections["default"], seconds, time.monotonic() + seconds)
+        call = _Call(_own(), seconds, time.monotonic() + seconds)
         with self._changed:
             self._calls.append(call)
             if self._thread is None:
@@ -69,6 +70,20 @@ class Watch:
         finally:
             with self._changed:
                 self._calls.remove(call)
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """What the block takes is not held against this thread's calls: it is spent on something else, as on a disk."""
+        with self._changed:
+            mine = [(call, call.due_at - time.monotonic()) for call in self._calls if call.database is _own()]
+            for call, _ in mine:
+                call.due_at = math.inf
+        try:
+            yield
+        finally:
+            with self._changed:
+                for call, left in mine:
+                    call.due_at = time.monotonic() + left
 
     def _loop(self) -> None:
         while True:
@@ -82,13 +97,19 @@ class Watch:
                 self._changed.wait(LOOK_SECONDS)
 
 
+def _own() -> Any:
+    """Django's connection of this thread."""
+    return connections["default"]
+
+
 def _cut(call: _Call) -> None:
     """Shut the socket of a connection: whoever waits on it fails at once."""
     link = call.database.connection
     if link is None or link.closed:
         return  # it is connecting, which has a timeout of its own
     logger.warning("The database did not answer for %g s: its connection is cut", call.seconds)
-    with suppress(OSError), socket.socket(fileno=os.dup(link.fileno())) as shared:
+    # The connection may end just now, and psycopg has errors of its own for that; the thread must outlive them all.
+    with suppress(Exception), socket.socket(fileno=os.dup(link.fileno())) as shared:
         shared.shutdown(socket.SHUT_RDWR)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
+from jobs_app import registry
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.models.guard import writing
@@ -19,11 +20,42 @@ M = TypeVar("M", bound=models.Model)
 
 ABANDON_SECONDS = 2.0
 
+IDLE_SECONDS = 10.0
+"""How long a process may stand still within a brief transaction."""
+
+LONGEST_IDLE = 2**31 - 1
+"""Milliseconds: PostgreSQL knows no longer bound."""
+
+
+@contextmanager
+def brief() -> Iterator[None]:
+    """A transaction of a few statements, or a savepoint within another one.
+
+    Its locks must not outlive its process: PostgreSQL would keep those of one that is frozen, or of a machine that
+    vanished without a word. So it ends the transaction when nothing has come for IDLE_SECONDS.
+    """
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost:
+            bound_idle(IDLE_SECONDS)
+        yield
+
+
+def bound_idle(seconds: float) -> None:
+    """Have PostgreSQL end this transaction when nothing comes for so long. Works behind PgBouncer too."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            milliseconds = min(round(seconds * 1000), LONGEST_IDLE)
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = %s", [milliseconds])
+
 
 def locked(rows: models.QuerySet[M], *, skip_locked: bool = False) -> models.QuerySet[M]:
-    """``SELECT … FOR UPDATE`` where the database has row locks; SQLite's IMMEDIATE transaction is one lock for all."""
+    """``SELECT … FOR UPDATE`` where the database has row locks; SQLite's IMMEDIATE transaction is one lock for all.
+
+    No key is ever changed, so a row that refers to the locked one (a log line, a child) may be inserted meanwhile.
+    """
     if connection.features.has_select_for_update:
-        return rows.select_for_update(skip_locked=skip_locked, of=("self",))
+        return rows.select_for_update(skip_locked=skip_locked, of=("self",), no_key=True)
     return rows
 
 
@@ -36,9 +68,22 @@ def locked_or_made(rows: models.QuerySet[M], **key: Any) -> M:
     return row
 
 
-def running(job_id: UUID, attempt: int) -> Job | None:
+def running(job_id: UUID, attempt: int, *, skip_locked: bool = False) -> Job | None:
     """The row of a job that still runs this attempt, locked until the transaction ends: what it says now, holds."""
-    return locked(Job.objects.filter(id=job_id, state=State.RUNNING, attempt=attempt)).first()
+    rows = Job.objects.filter(id=job_id, state=State.RUNNING, attempt=attempt)
+    return locked(rows, skip_locked=skip_locked).first()
+
+
+def running_here(job: Job) -> Job | None:
+    """The same for a job whose handler runs in this process; the row of an atomic kind is not locked.
+
+    There the transaction lasts as long as the handler, and a lock would keep its own heart from the row. If the job is
+    lost meanwhile, the settlement is refused, and what was done for it is undone.
+    """
+    kind = registry.find(job.kind)
+    if kind is None or not kind.atomic:
+        return running(job.id, job.attempt)
+    return Job.objects.filter(id=job.id, state=State.RUNNING, attempt=job.attempt).first()
 
 
 def delete_any(rows: models.QuerySet[M]) -> int:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from jobs_app import conf
 from jobs_app.core import claims, dispatch, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Job
 
+logger = logging.getLogger(__name__)
+
 BATCH = 500
+WRITES = ("BEGIN", "INSERT", "UPDATE", "DELETE")
 
 
-def expired_leases(*, now: datetime) -> int:
-    """Rescue running jobs whose lease ran out: their worker vanished, froze or lost the database. Returns how many."""
+def expired_leases(*, now: datetime, vigil: Vigil | None = None) -> int:
+    """Rescue running jobs whose lease ran out: their worker vanished, froze or lost the database. Returns how many.
+
+    vigil: tells whether leases may be judged; without one they may.
+    """
+    if vigil is not None and not vigil.may_judge(now):
+        return 0
     rows = Job.objects.filter(state=State.RUNNING, lease_until__lt=now).order_by("lease_until")
-    return sum(_rescue(job, "its worker stopped answering", now, lapsed=True) for job in rows[:BATCH])
+    return _rescue_each(rows[:BATCH], "its worker stopped answering", now, lapsed=True, vigil=vigil)
 
 
 def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str) -> int:
@@ -30,12 +41,15 @@ def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str)
         return 0
     held = Job.objects.filter(state=State.RUNNING, holder__endswith=f"/{message}")
     rows = held.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT])
-    return sum(_rescue(job, reason, now, lapsed=False) for job in rows)
+    return _rescue_each(rows, reason, now, lapsed=False)
 
 
 def lost_ledger(job: Job, *, now: datetime) -> bool:
-    """Rescue a job under which the ledger went away; what it had not committed is gone. Returns whether it was ours."""
-    return _rescue(job, "the ledger went away while it ran", now, lapsed=False)
+    """Rescue a job under which the ledger went away; what it had not committed is gone. Returns whether it was ours.
+
+    That is not held against the job: its worker lives, and outages must not add up to an end.
+    """
+    return _rescue(job, "the ledger went away while it ran", now, lapsed=False, killed=False)
 
 
 class Vigil:
@@ -46,17 +60,38 @@ class Vigil:
     """
 
     def __init__(self) -> None:
-        self._outage = False
+        self.outage = False
+        """Whether one was noted since leases were last asked for."""
         self._back_at: datetime | None = None
 
     def note_outage(self) -> None:
         """The ledger did not answer."""
-        self._outage = True
+        self.outage = True
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note an outage when the block waited for SQLite's one lock longer than a heartbeat.
+
+        Everybody could read meanwhile, but no worker could extend a lease; and whose turn comes first is chance.
+        """
+        if connection.vendor != "sqlite":
+            yield
+            return
+        with connection.execute_wrapper(self._time):
+            yield
+
+    def _time(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        began = time.monotonic()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            if sql.startswith(WRITES) and time.monotonic() - began > conf.current().heartbeat_seconds:
+                self.note_outage()
 
     def may_judge(self, now: datetime) -> bool:
         """Whether workers have had time for two heartbeats since the last outage."""
-        if self._outage:
-            self._outage, self._back_at = False, now
+        if self.outage:
+            self.outage, self._back_at = False, now
         grace = timedelta(seconds=2 * conf.current().heartbeat_seconds)
         return self._back_at is None or now - self._back_at >= grace
 
@@ -79,7 +114,7 @@ def expire_waiting(*, now: datetime) -> int:
 
 def _expire(job: Job, now: datetime) -> bool:
     words = "it was not started before its expiry"
-    with transaction.atomic():
+    with queries.brief():
         moved = transitions.move(
             job.id, State.QUEUED, State.FAILED, attempt=job.attempt, now=now, event=EventName.EXPIRED,
             error=words, error_type="Expired", reason=words,
@@ -89,16 +124,33 @@ def _expire(job: Job, now: datetime) -> bool:
     return moved
 
 
-def _rescue(seen: Job, reason: str, now: datetime, *, lapsed: bool) -> bool:
-    with transaction.atomic():
-        job = queries.running(seen.id, seen.attempt)
+def _rescue_each(jobs: Iterable[Job], reason: str, now: datetime, *, lapsed: bool, vigil: Vigil | None = None) -> int:
+    """A row that cannot be rescued does not keep the others from it; an outage of the ledger ends the run."""
+    rescued = 0
+    for job in jobs:
+        try:
+            rescued += _rescue(job, reason, now, lapsed=lapsed, vigil=vigil)
+        except (IntegrityError, DataError):
+            logger.exception("Job %s could not be rescued", job.id)
+    return rescued
+
+
+def _rescue(
+    seen: Job, reason: str, now: datetime, *, lapsed: bool, killed: bool = True, vigil: Vigil | None = None
+) -> bool:
+    with queries.brief():
+        if vigil is not None and vigil.outage:
+            return False  # the lock came late: its worker is to have the next turn
+        # A row that somebody has locked is settled just now, or its worker stands still in that: it is looked at again
+        # at the next tick, since here it would keep all the others waiting. A dead process lets go of its locks.
+        job = queries.running(seen.id, seen.attempt, skip_locked=lapsed)
         # Since the rows were read its worker may have settled, or (``lapsed``) answered again: then it wins.
         if job is None or (lapsed and job.lease_until is not None and job.lease_until >= now):
             return False
-        kills = job.kills + 1
+        kills = job.kills + 1 if killed else job.kills
         if job.cancel_requested_at is not None:
             _end(job, State.CANCELLED, EventName.CANCELLED, reason, now)
-        elif kills >= conf.current().max_kills:
+        elif killed and kills >= conf.current().max_kills:
             words = f"it ended its worker {kills} times, so it is not tried again; the last time: {reason}"
             _end(job, State.FAILED, EventName.FAILED, words, now, kills=kills, error=words, error_type="WorkerLost")
         else:

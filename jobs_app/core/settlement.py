@@ -17,8 +17,9 @@ from jobs_app.core.encoding import Encoded
 from jobs_app.core.failures import LEDGER_ERRORS
 from jobs_app.core.held import Held
 from jobs_app.core.patience import watch
+from jobs_app.lifecycle import State
 from jobs_app.models import Job
-from jobs_app.policies import Backoff
+from jobs_app.policies import NO_RETRY, Backoff, Discard
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ INSIST_SECONDS = 300.0
 
 RETRY_SECONDS = 0.5
 
+UNASKED = outcomes.Failure(
+    "it raised Cancelled, and nobody had asked it to stop; a handler that gives up raises Discard", "Cancelled"
+)
+
 
 def succeed(job: Job, held: Held, encoded: Encoded) -> bool:
     """Settle as succeeded; a large result becomes a file first. Returns whether the job was still this attempt's."""
@@ -35,7 +40,7 @@ def succeed(job: Job, held: Held, encoded: Encoded) -> bool:
     if not encoded.inline:
         artifacts.save_output(job, job.attempt, RESULT_NAME, encoded.text, content_type="application/json", now=now)
     # What the handler reported last is written before the job is final and readers stop looking.
-    liveness.flush(held)
+    liveness.flush(held, wait=not connection.in_atomic_block)
     return outcomes.succeed(job, encoded.value, len(encoded.text), now=now)
 
 
@@ -56,9 +61,29 @@ def stop(job: Job, held: Held, reason: str) -> None:
     if held.cancelled_at is not None:
         insist(job, lambda: _flushed(held) and outcomes.cancel(job, now=database_now(), reason="on request"))
     elif held.stopped_at is not None and not held.lost:
-        insist(job, lambda: _flushed(held) and claims.give_back(job, now=database_now(), reason=force.STOPPED))
+        insist(job, lambda: _flushed(held) and _hand_back(job))
+    elif not held.lost:
+        insist(job, lambda: _flushed(held) and _stop_unasked(job))
     else:
         logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
+
+
+def _hand_back(job: Job) -> bool:
+    return claims.give_back(job, now=database_now(), reason=force.STOPPED, started=True)
+
+
+def _stop_unasked(job: Job) -> bool:
+    """Settle a handler that raised Cancelled before its heart had learned why: the row tells, or nobody asked for it.
+
+    ``spawn`` and ``save_checkpoint`` see a cancel, or that another worker has the job, before the next heartbeat.
+    """
+    row = Job.objects.filter(id=job.id, state=State.RUNNING, attempt=job.attempt).first()
+    if row is None:
+        logger.warning("Job %s attempt %s ended without settling: it was taken over", job.id, job.attempt)
+        return False
+    if row.cancel_requested_at is not None:
+        return outcomes.cancel(job, now=database_now(), reason="on request")
+    return outcomes.fail(job, UNASKED, Discard(UNASKED.error), NO_RETRY, now=database_now())
 
 
 def _flushed(held: Held) -> bool:

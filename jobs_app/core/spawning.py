@@ -29,8 +29,8 @@ def spawn(parent: Job, children: Sequence[Child], *, now: datetime) -> list[UUID
     """
     _check(parent, children)
     made = {each.key: _row(parent, each, now) for each in children}
-    with transaction.atomic(), writing():
-        row = queries.running(parent.id, parent.attempt)
+    with queries.brief(), writing():
+        row = queries.running_here(parent)
         if row is None or row.cancel_requested_at is not None:
             raise Cancelled("cancelled on request" if row else "the job was taken over by another worker")
         Job.objects.bulk_create([job for job, _ in made.values()], ignore_conflicts=True)

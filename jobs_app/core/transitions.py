@@ -85,7 +85,7 @@ def move_many(
     """
     if not ids:
         return []
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         rows = Job.objects.filter(id__in=ids, state=source)
         rows = rows if attempt is None else rows.filter(attempt=attempt)
         found = list(queries.locked(rows.only("id", "attempt", "kind"), skip_locked=True))

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from jobs_app import wire
-from jobs_app.core import claims, control, outcomes
+from jobs_app.core import claims, control, outcomes, rescue
 from jobs_app.lifecycle import State
 from jobs_app.models import Attempt, Job
 from tests.support.ledger import (
@@ -121,13 +121,13 @@ def test_an_expiry_on_the_full_second_is_compared_as_a_time(now: datetime) -> No
 
 def test_a_job_that_was_started_before_its_expiry_is_tried_again_after_it(now: datetime) -> None:
     job = claimed(submitted(now=now, expires_at=now + SECOND), now=now)
-    assert claims.give_back(job, now=now, reason="not started")
+    assert claims.give_back(job, now=now, reason="its grace was over", started=True)
     assert claims.claim([job.id], holder=HOLDER, now=now + timedelta(hours=1))
 
 
 def test_the_second_claim_is_the_second_attempt(now: datetime) -> None:
     job = claimed(submitted(now=now), now=now)
-    claims.give_back(job, now=now, reason="not started")
+    claims.give_back(job, now=now, reason="its grace was over", started=True)
     again = claimed(job, now=now + SECOND, holder="another")
     assert (again.attempt, again.started_at, again.holder) == (2, now, "another")
     assert list(again.attempts.values_list("number", "outcome")) == [(1, "lost"), (2, "running")]
@@ -155,6 +155,23 @@ def test_a_job_given_back_uses_up_no_attempt_and_has_no_mark_of_it(now: datetime
     assert moves_of(job)[-1] == ("running", "queued")
     attempt = row.attempts.get()
     assert (attempt.outcome, attempt.finished_at, attempt.error) == ("lost", now + SECOND, "the process had to end")
+
+
+def test_a_job_given_back_before_it_was_ever_started_still_expires(now: datetime) -> None:
+    job = submitted(now=now, expires_at=now + 9 * SECOND)
+    for _ in range(2):
+        claims.give_back(claimed(job, now=now), now=now, reason="not started")
+    assert fresh(job).started_at is None
+    assert rescue.expire_waiting(now=now + 9 * SECOND) == 1
+    assert fresh(job).state == "failed"
+
+
+def test_a_job_given_back_after_it_was_started_does_not_expire(now: datetime) -> None:
+    job = submitted(now=now, expires_at=now + 9 * SECOND)
+    claims.give_back(claimed(job, now=now), now=now, reason="its grace was over", started=True)
+    claims.give_back(claimed(job, now=now + SECOND), now=now + SECOND, reason="not started")
+    assert fresh(job).started_at == now
+    assert rescue.expire_waiting(now=now + 9 * SECOND) == 0
 
 
 def test_a_job_to_be_cancelled_is_not_given_back_but_ended(now: datetime) -> None:

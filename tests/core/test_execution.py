@@ -155,6 +155,18 @@ def test_a_cancel_reaches_the_handler() -> None:
     assert row.log_lines.exists(), "what it said before is kept"
 
 
+def test_a_cancel_that_a_handler_meets_before_the_next_heartbeat_ends_the_job() -> None:
+    row = run("family.cancelled_midway")
+    assert (row.state, row.attempts.get().outcome, row.kills) == ("cancelled", "cancelled", 0)
+    assert happened(row) == ["submitted", "claimed", "cancel requested", "cancelled"]
+
+
+def test_a_handler_that_cancels_itself_fails_for_good_in_words() -> None:
+    job = run("probe.gives_up")
+    assert (job.state, job.error_type, job.kills) == ("failed", "Cancelled", 0)
+    assert job.error == "it raised Cancelled, and nobody had asked it to stop; a handler that gives up raises Discard"
+
+
 def test_a_job_of_an_unknown_kind_fails_for_good() -> None:
     job = run("probe.nothing", kind="probe.gone", max_attempts=5)
     assert (job.state, job.error_type) == ("failed", "UnknownKind")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
-from jobs_app.core import control, liveness, outcomes, rescue, transitions, transport
+from jobs_app.core import claims, control, liveness, outcomes, rescue, transitions, transport
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from tests.support.ledger import altered, claimed, columns_of, fresh, happened, moves_of, reaching, submitted
@@ -169,6 +171,21 @@ def test_a_rescue_works_in_bounded_batches(now: datetime, monkeypatch: pytest.Mo
     for _ in range(5):
         claimed(submitted(now=now), now=now)
     assert [rescue.expired_leases(now=now + LAPSED) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_row_that_cannot_be_rescued_keeps_no_other_from_it(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = claimed(submitted(now=now), now=now), claimed(submitted(now=now), now=now)
+    altered(bad, lease_until=now - SECOND)
+    end_attempt = claims.end_attempt
+
+    def end(job: Job, *outcome: Any, **named: Any) -> None:
+        if job.id == bad.id:
+            raise IntegrityError("this row breaks a constraint")
+        end_attempt(job, *outcome, **named)
+
+    monkeypatch.setattr(claims, "end_attempt", end)
+    assert rescue.expired_leases(now=now + LAPSED) == 1
+    assert (fresh(bad).state, fresh(good).state) == ("running", "queued")
 
 
 def test_a_rescued_job_is_sent_again(quiet: None, now: datetime, nudged: list[str]) -> None:

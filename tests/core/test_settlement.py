@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +16,7 @@ from jobs_app.core import clock, execution, rescue, settlement
 from jobs_app.models import Attempt
 from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, run, submitted
 from tests.support.processes import eventually
+from tests.support.together import HELD_SECONDS, against
 
 pytestmark = pytest.mark.usefixtures("quiet", "nudged")
 
@@ -73,11 +76,39 @@ def test_an_atomic_job_under_which_the_ledger_went_away_runs_again_without_using
     outage('"result_bytes" =', 1)
     job = run("probe.atomic_writer", {"name": "once"})
     assert not Group.objects.exists()
-    assert (job.state, job.failures, job.kills) == ("queued", 0, 1)
+    assert (job.state, job.failures, job.kills) == ("queued", 0, 0)
     assert Attempt.objects.get().error == "the ledger went away while it ran"
     assert execution.run([job.id], holder=HOLDER) == 1
     assert fresh(job).state == "succeeded"
     assert Group.objects.count() == 1
+
+
+def test_outages_never_add_up_to_an_end(outage: Callable[..., Outage], configured: Callable[..., None]) -> None:
+    configured(max_kills=1)
+    job = submitted("probe.atomic_writer", {"name": "once"})
+    for _ in range(3):
+        outage('"result_bytes" =', 1)
+        assert execution.run([job.id], holder=HOLDER) == 1
+        assert fresh(job).state == "queued"
+    assert execution.run([job.id], holder=HOLDER) == 1
+    assert (fresh(job).state, fresh(job).attempt) == ("succeeded", 4)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite needs no watching")
+def test_a_slow_disk_is_not_taken_for_a_ledger_that_does_not_answer(
+    configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, written = os.fsync, []
+
+    def slow(descriptor: int) -> None:
+        written.append(descriptor)
+        threading.Event().wait(3)  # the watch looks once a second
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    configured(ledger_patience_seconds=1)
+    job = run("probe.large", {"size": 1_000_000})
+    assert (job.state, len(written)) == ("succeeded", 1)
 
 
 def test_a_claim_is_tried_until_the_ledger_is_back(outage: Callable[..., Outage]) -> None:
@@ -112,6 +143,26 @@ def test_leases_are_not_judged_just_after_an_outage(noon: datetime) -> None:
     assert [vigil.may_judge(noon + n * second) for n in (0, 2, 60)] == [True, True, True]
     vigil.note_outage()
     assert [vigil.may_judge(noon + n * second) for n in (70, 70.5, 71, 73)] == [False, False, True, True]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has one lock for all who write")
+@pytest.mark.parametrize("met_by", ["rescue_lost", "refill"])
+def test_leases_are_not_judged_just_after_a_long_wait_for_the_lock_of_sqlite(
+    configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch, met_by: str
+) -> None:
+    from tasks import upkeep
+
+    job, due = claimed(submitted()), altered(submitted(), state="scheduled")
+    altered(job, lease_until=clock.database_now() - timedelta(seconds=60))
+    monkeypatch.setattr(upkeep, "vigil", rescue.Vigil())
+    configured(heartbeat_seconds=0.2)
+    with against(lambda: None) as rival:
+        getattr(upkeep, met_by)()
+    assert rival.waited >= HELD_SECONDS
+    assert upkeep.rescue_lost() == 0
+    assert fresh(job).state == "running", "its worker waited for the lock too, and is to have the next turn"
+    eventually(upkeep.rescue_lost, what="the worker's time for a heartbeat to be over")
+    assert (fresh(job).state, fresh(due).state) == ("queued", "queued" if met_by == "refill" else "scheduled")
 
 
 def test_upkeep_notes_an_outage_that_it_meets(outage: Callable[..., Outage], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from jobs_app.core import claims, clock, dispatch, execution
 from jobs_app.core.stamps import Stamps
@@ -72,6 +74,34 @@ def test_jobs_that_were_claimed_and_not_started_go_back_while_the_first_still_ru
         assert (row.state, row.failures, row.kills) == ("queued", 0, 0)
         assert happened(job) == ["submitted", "claimed", "rescued"]
         assert row.attempts.get().error == "its worker was told to stop before it was started"
+
+
+@pytest.mark.parametrize("first", ["probe.nothing", "probe.slow"])
+def test_what_was_not_started_goes_back_though_the_ledger_is_away_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Whether the worker was told to stop before the first of its jobs was started, or while that ran."""
+    jobs = [submitted(first, {"seconds": 3} if first == "probe.slow" else {}), submitted(), submitted()]
+    give_back, away = claims.give_back, [True]
+
+    def away_at_first(job: Job, **named: Any) -> bool:
+        if away and away.pop():
+            raise OperationalError("the ledger is away")
+        return give_back(job, **named)
+
+    def stop() -> None:
+        assert until(lambda: fresh(jobs[-1]).state == "running", 20)
+        sign.raise_()
+
+    monkeypatch.setattr(claims, "give_back", away_at_first)
+    if first == "probe.nothing":
+        hold = execution.heart.hold
+        monkeypatch.setattr(execution.heart, "hold", lambda held: hold(held) or sign.raise_())
+        execution.run([job.id for job in jobs], holder=HOLDER)
+    else:
+        at_once(lambda: execution.run([job.id for job in jobs], holder=HOLDER), stop)  # type: ignore[arg-type]
+    assert not away
+    assert {(row.state, row.kills) for row in map(fresh, jobs[1:])} == {("queued", 0)}
 
 
 @pytest.mark.parametrize("kind", ["probe.slow", "probe.stubborn"])

@@ -7,11 +7,14 @@ import signal
 import threading
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 
 from jobs_app.authoring import Backoff, Child, Children, Discard, JobContext, Submitting, job
 from jobs_app.errors import NotAllowed
+from jobs_app.models import Job
+from jobs_app.platform.waiting import until
 
 AGAIN = Backoff(max_attempts=5, base=timedelta(0))
 
@@ -60,6 +63,16 @@ def detached(count: int, *, context: JobContext) -> int:
     return len(_spawn(context, count, []))
 
 
+@job("family.atomic_lasting", children=Children(), atomic=True)
+def atomic_lasting(*, context: JobContext) -> bool:
+    """Spawn a child, keep a checkpoint, and go on until the lease was extended; tell whether it was within 8 s."""
+    context.spawn("family.child", key="only")
+    context.save_checkpoint("spawned")
+    leases = Job.objects.filter(id=context.job_id).values_list("lease_until", flat=True)
+    first = leases.get()
+    return until(lambda: leases.get() != first, 8)
+
+
 @job("family.twice", children=Children(), retry=AGAIN)
 def twice(count: int, *, context: JobContext) -> int:
     """Spawn half of the children and be killed; spawn all of them at the second attempt."""
@@ -67,6 +80,15 @@ def twice(count: int, *, context: JobContext) -> int:
     if context.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return count
+
+
+@job("family.cancelled_midway", children=Children(), retry=AGAIN)
+def cancelled_midway(*, context: JobContext) -> str:
+    """Have somebody cancel it, and spawn a child before its worker can have learned of that."""
+    from jobs_app.core import clock, control
+
+    control.cancel(UUID(context.job_id), actor=None, now=clock.database_now())
+    return context.spawn("family.child", key="never")
 
 
 @job("family.grandparent", children=Children())

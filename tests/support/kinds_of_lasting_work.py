@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs_app.authoring import Backoff, JobContext, Unique, job
+from jobs_app.authoring import Backoff, Cancelled, JobContext, Unique, job
 from jobs_app.lifecycle import State
 
 HOUR = timedelta(hours=1)
@@ -45,6 +45,26 @@ def atomic_checkpoint(*, context: JobContext) -> Any:
     """Keep a checkpoint, then fail."""
     context.save_checkpoint("never seen")
     raise ValueError("on purpose")
+
+
+@job("probe.atomic_reporter", atomic=True)
+def atomic_reporter(seconds: float = 0.0, *, context: JobContext) -> str:
+    """Write a row (a group of users called "reported"), report, wait, and report again."""
+    from django.contrib.auth.models import Group
+
+    Group.objects.create(name="reported")
+    context.log("begun")
+    context.progress(1, 2, "half of it")
+    threading.Event().wait(seconds)
+    context.log("done")
+    context.progress(1, 1, "all of it")
+    return "reported"
+
+
+@job("probe.gives_up", retry=Backoff(max_attempts=5))
+def gives_up() -> None:
+    """Raise what only Weir raises."""
+    raise Cancelled("I give up")
 
 
 @job("probe.usually_quick", inline=timedelta(milliseconds=200), timeout=HOUR)
