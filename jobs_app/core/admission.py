@@ -121,9 +121,9 @@ def enter(applicant: Applicant, *, now: datetime) -> Entry:
         policy = policies.of(applicant.queue)
         _check_shares(applicant, policy, now)
         if applicant.overflow:
-            return _enter_over(applicant, policy, now)
+            _check_may_overflow(applicant.owner)
         try:
-            counted = turnstile.enter(applicant.queue, policy, now=now)
+            counted = turnstile.enter(applicant.queue, policy, now=now, over=applicant.overflow)
         except Full as full:
             raise _queue_full(applicant, policy, full.depth, full.processes, now) from None
     except Refused as refused:
@@ -172,14 +172,9 @@ def _check_shares(applicant: Applicant, policy: Policy, now: datetime) -> None:
         raise _refusal(ShareExceeded, applicant, words, reason, policy, depth, ahead=1 / part, part=part, now=now)
 
 
-def _enter_over(applicant: Applicant, policy: Policy, now: datetime) -> Entry:
-    """Over the limit, up to the hard limit: rare, so it is counted each time."""
-    if applicant.owner is not None and not applicant.owner.has_perm(OVERFLOW):
+def _check_may_overflow(owner: User | None) -> None:
+    if owner is not None and not owner.has_perm(OVERFLOW):
         raise NotAllowed("expected the permission to submit over a queue's limit; submit without overflow instead")
-    depth = gate.waiting(applicant.queue, policy.hard_limit)
-    if depth >= policy.hard_limit:
-        raise _queue_full(applicant, policy, depth, 1, now)
-    return Entry(applicant.queue, counted=False)
 
 
 def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int, now: datetime) -> Refused:
@@ -189,7 +184,9 @@ def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int
         words = (
             f"{jobs_wait(depth)} in queue {applicant.queue}; it was full, and takes jobs again at {policy.low_water:,}"
         )
-    ahead = depth - policy.low_water
+    # Those who were accepted and wait outside come in first; more of them than fit leave room in between.
+    outside = min(estimates.pulse(applicant.queue, now=now).outside, policy.hard_limit - policy.low_water)
+    ahead = depth - policy.low_water + outside
     return _refusal(QueueFull, applicant, words, Reason.FULL, policy, depth, ahead=ahead, part=1 / processes, now=now)
 
 

@@ -74,7 +74,7 @@ class Pulse:
 
     ``depth``: jobs that are due and wait. ``drain_rate``: jobs that leave a second while there is a backlog.
     ``work_rate``: slots that are busy meanwhile (Little's law). ``measured_at``: when ``flow`` looked last, if that was
-    in the last minute. ``waiting``: jobs by kind and priority.
+    in the last minute. ``waiting``: jobs by kind and priority. ``outside``: accepted jobs that wait for room in it.
     """
 
     queue: str
@@ -91,6 +91,7 @@ class Pulse:
     slots: int = 0
     paused_at: datetime | None = None
     oldest_at: datetime | None = None
+    outside: int = 0
     waiting: Mapping[tuple[str, int], float] = field(default_factory=dict)
     busy: Mapping[str, int] = field(default_factory=dict)
     paces: Mapping[str, KindPace] = field(default_factory=dict)
@@ -165,7 +166,7 @@ def measure(rows: Sequence[Flow], *, slots: int) -> Rates:
 
 
 def read(queue: str, *, now: datetime) -> Pulse:
-    """Measure a queue's pulse: seven short queries, bounded however deep it is."""
+    """Measure a queue's pulse: nine short queries, bounded however deep it is."""
     rows = list(Flow.objects.filter(queue=queue, ended_at__gt=now - LOOKBACK).order_by("ended_at"))
     listening = presence.listeners(queue, now=now)
     rates = measure(rows, slots=listening.slots)
@@ -182,7 +183,7 @@ def read(queue: str, *, now: datetime) -> Pulse:
         measured_at=rows[-1].ended_at if rows else None, measured_seconds=rates.seconds,
         stalled=rates.stalled and depth > 0 and not busy,
         processes=listening.processes, slots=listening.slots,
-        paused_at=lanes.policy(queue).paused_at, oldest_at=oldest_at,
+        paused_at=lanes.policy(queue).paused_at, oldest_at=oldest_at, outside=_outside(queue, now),
         waiting={key: count * scale for key, count in waiting.items()}, busy=busy,
         paces={pace.kind: KindPace.of(pace.seconds) for pace in Pace.objects.all() if pace.seconds},
     )  # fmt: skip
@@ -193,6 +194,12 @@ def _waiting(queue: str) -> tuple[Counter[tuple[str, int]], datetime | None]:
     rows = Job.objects.filter(state=State.QUEUED, queue=queue).order_by().values_list("kind", "priority", "due_at")
     found = list(rows[:COUNTED])
     return Counter((kind, priority) for kind, priority, _ in found), min((at for *_, at in found), default=None)
+
+
+def _outside(queue: str, now: datetime) -> int:
+    children = Job.objects.filter(queue=queue, state=State.BLOCKED, attempt=0).values("id")
+    due = Job.objects.filter(queue=queue, state=State.SCHEDULED, due_at__lte=now).values("id")
+    return children[:COUNTED].count() + due[:COUNTED].count()
 
 
 def _seconds(row: Flow) -> float:

@@ -76,21 +76,21 @@ class Turnstile:
         self._shares: OrderedDict[tuple[object, ...], _Share] = OrderedDict()
         self._lock = threading.Lock()
 
-    def enter(self, queue: str, policy: Policy, *, now: datetime) -> bool:
+    def enter(self, queue: str, policy: Policy, *, now: datetime, over: bool = False) -> bool:
         """Let one submission in. Returns whether it spent a credit: then the caller says ``leave`` when it is over.
 
-        Raises Full.
+        over: up to the hard limit; rare, so the gate is asked each time. Raises Full.
         """
         purse = self._purse(queue)
         if purse.policy is not policy and purse.policy != policy:
             self._begin_anew(purse, policy)
         if gate.exclusive():
             # Nor may it wait for a thread of this process that waits for its transaction.
-            purse.grant = gate.look(queue, policy, now=now)
+            purse.grant = gate.look(queue, policy, now=now, over=over)
             if purse.grant.credits == 0:
                 raise Full(purse.grant.depth, purse.grant.processes)
             return False
-        full = purse.refused
+        full = None if over else purse.refused
         if full is not None and self._clock() < purse.refused_until:
             raise Full(full.depth, full.processes)
         if full is None:
@@ -101,7 +101,7 @@ class Turnstile:
         try:
             self._tidy(purse)
             if purse.credits == 0:
-                self._ask(queue, purse, policy, now)
+                self._ask(queue, purse, policy, now, over)
             purse.credits -= 1
             purse.passing.append(self._clock())
         finally:
@@ -117,9 +117,9 @@ class Turnstile:
         with purse.lock:
             if purse.passing:
                 purse.passing.popleft()
-            near, holding = purse.near, self._holding(purse)
-        if near and not connection.in_atomic_block:
-            gate.report(queue, holding=holding, now=now)
+            if purse.near and not connection.in_atomic_block:
+                # Within the lock: another thread's contact must not be overwritten with what was true before it.
+                gate.report(queue, holding=self._holding(purse), now=now)
 
     def within_share(self, key: tuple[object, ...], limit: int, count: Callable[[], int]) -> bool:
         """Whether one more is within a share, counted anew after a second or an eighth of the room.
@@ -150,12 +150,12 @@ class Turnstile:
         grant = self._purse(queue).grant
         return 0 if grant is None else grant.depth
 
-    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime) -> None:
+    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime, over: bool) -> None:
         grant = None
-        if purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
+        if not over and purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
             grant = gate.still_closed(queue, policy, now=now)
         if grant is None:
-            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now)
+            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now, over=over)
             purse.taken_at = self._clock()
         purse.grant, purse.credits = grant, grant.credits
         purse.near = grant.credits <= 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
-from jobs_app.core import admission, gate, lanes
-from jobs_app.core.turnstile import Turnstile
+from jobs_app.core import admission, clock, gate, lanes
+from jobs_app.core.turnstile import Full, Turnstile
 from jobs_app.errors import QueueFull
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
@@ -100,6 +102,30 @@ def test_credits_that_another_process_holds_are_not_given_away(configured: objec
         fresh.enter("default", policy, now=now)
     fresh.forget()
     fresh.enter("default", policy, now=now + 2 * gate.HELD_FOR)  # that process is not heard of any more
+
+
+def test_what_a_process_says_it_holds_is_never_older_than_what_it_took(
+    configured: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(queue_limit=1)  # type: ignore[operator]
+    policy, now, own = lanes.policy("default"), clock.database_now(), Turnstile()
+    own.enter("default", policy, now=now)
+    report, others = gate.report, []
+
+    def slow(queue: str, **told: object) -> None:
+        """Between what was held and the word of it another thread takes the credit, if it can."""
+        others.append(threading.Thread(target=lambda: (own.enter("default", policy, now=now), connection.close())))
+        others[0].start()
+        others[0].join(0.3)
+        report(queue, **told)
+
+    monkeypatch.setattr(gate, "report", slow)
+    own.leave("default", now=now)
+    others[0].join(30)
+    assert Held.objects.get().outstanding == 1
+    monkeypatch.setattr(gate, "name_of_process", lambda: "elsewhere/1")
+    with pytest.raises(Full):
+        Turnstile().enter("default", policy, now=now)
 
 
 def test_one_key_is_one_job_however_many_come_at_once_to_an_almost_full_queue(configured: object, alice: User) -> None:
