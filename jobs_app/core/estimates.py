@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from jobs_app.core import flow, pulses, ranges
 from jobs_app.core.pulses import KindPace, Pulse
@@ -102,6 +102,13 @@ def drain_of(seen: Pulse) -> float | None:
         return seen.drain_rate
     working, usual = ranges.capacity(seen), ranges.typical(seen)
     return working.slots / (usual.mean + working.overhead) if usual is not None else None
+
+
+def before_first(queue: str, **of: object) -> int:
+    """How many jobs of a queue are dispatched before the first of these (of an owner, of a token), up to 10,000."""
+    theirs = Job.objects.filter(queue=queue, state=State.QUEUED, **of)
+    first = theirs.only("queue", "priority", "due_at").order_by(F("priority").desc(), "due_at", "id").first()
+    return _before(first).values("id")[: pulses.COUNTED].count() if first is not None else 0
 
 
 def score(queue: str, *, now: datetime) -> Score:
@@ -212,7 +219,11 @@ def _of_running(job: Job, now: datetime) -> Estimate | None:
 
 def _ahead_of(job: Job) -> dict[str, float]:
     """The jobs that go before this one, by kind, at most 10,000."""
+    return dict(Counter(_before(job).values_list("kind", flat=True)[: pulses.COUNTED]))
+
+
+def _before(job: Job) -> QuerySet[Job]:
+    """The waiting jobs of its queue that are dispatched before this one."""
     earlier = Q(due_at__lt=job.due_at) | Q(due_at=job.due_at, id__lt=job.id)
     before = Q(priority__gt=job.priority) | (Q(priority=job.priority) & earlier)
-    rows = Job.objects.filter(before, queue=job.queue, state=State.QUEUED).order_by().values_list("kind", flat=True)
-    return dict(Counter(rows[: pulses.COUNTED]))
+    return Job.objects.filter(before, queue=job.queue, state=State.QUEUED).order_by()

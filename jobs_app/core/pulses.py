@@ -22,7 +22,11 @@ from jobs_app.models import Flow, Job, Pace
 
 LOOKBACK = timedelta(seconds=60)
 STALLED_AFTER = 5.0
-"""A backlog that nothing leaves for so many seconds, while no job runs, does not drain."""
+"""A backlog that nothing leaves for so many seconds, while no job runs, does not drain. Nor does a free slot leave a
+job waiting for so long."""
+
+SILENCE_SECONDS = 15.0
+"""Upkeep measures every two seconds, and tells of an idle queue every ten; longer, and it is not there."""
 
 COUNTED = 10_000
 """Waiting jobs that are told by kind; of a deeper queue they stand for the rest."""
@@ -104,6 +108,16 @@ class Pulse:
     def silent(self, seconds: float) -> bool:
         """Whether upkeep has measured nothing for so long: it, or the broker that calls it, is away."""
         return self.measured_at is None or (self.at - self.measured_at).total_seconds() > seconds
+
+    @property
+    def unserved(self) -> bool:
+        """Whether slots are free, and yet the job that waits longest has not been started for a while."""
+        return self.slots > self.running and (self.oldest_age or 0.0) > STALLED_AFTER
+
+    @property
+    def forsaken(self) -> bool:
+        """Whether it is unserved and upkeep is silent too: the broker seems to be away, whatever still runs."""
+        return self.unserved and self.silent(SILENCE_SECONDS)
 
     @property
     def oldest_age(self) -> float | None:

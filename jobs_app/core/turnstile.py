@@ -1,7 +1,7 @@
 """The turnstile: what one process knows of the gates, so that most submissions pass without asking anybody.
 
-It spends the credits it was given, remembers for a moment that a queue was full, and gives each refused caller a place
-in a line. All of it is lost with the process, and harms nothing.
+It spends the credits it was given, remembers for a moment that a queue was full, and how much of it users hold. All of
+it is lost with the process, and harms nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,20 +19,16 @@ from django.db import connection
 from jobs_app.core import gate
 from jobs_app.core.gate import Grant
 from jobs_app.core.lanes import Policy
+from jobs_app.core.shares import Shares
 
 CREDIT_SECONDS = 1.0
 """Credits that were not spent by then are given up: others may need them."""
 
 REFUSAL_SECONDS = 0.1
-"""For so long a full queue is not asked about again, so that refusals cost nothing."""
+"""For so long at least a full queue is not asked about again, so that refusals cost nothing."""
 
 RENEW_SECONDS = 20.0
 """How often a process shows itself at a closed gate, so that the others know that it is there."""
-
-REMEMBERED = 10_000
-"""Users, tokens and places in a line that a process remembers."""
-
-SHARE_PART = 8
 
 
 class Full(Exception):
@@ -57,12 +53,6 @@ class _Purse:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-@dataclass
-class _Share:
-    credits: int
-    counted_at: float
-
-
 class Turnstile:
     """One process's part of every gate. ``clock`` measures intervals in seconds; tests pass their own."""
 
@@ -73,7 +63,7 @@ class Turnstile:
     def forget(self) -> None:
         """Begin anew: in a forked child, and for each test."""
         self._purses: dict[str, _Purse] = {}
-        self._shares: OrderedDict[tuple[object, ...], _Share] = OrderedDict()
+        self.shares = Shares(self._clock)
         self._lock = threading.Lock()
 
     def enter(self, queue: str, policy: Policy, *, now: datetime, over: bool = False) -> bool:
@@ -121,37 +111,18 @@ class Turnstile:
                 # Within the lock: another thread's contact must not be overwritten with what was true before it.
                 gate.report(queue, holding=self._holding(purse), now=now)
 
-    def within_share(self, key: tuple[object, ...], limit: int, count: Callable[[], int]) -> bool:
-        """Whether one more is within a share, counted anew after a second or an eighth of the room.
-
-        Not exact: each process may let one more in than there is room for.
-        """
-        with self._lock:
-            share = self._shares.get(key)
-            if share is not None and self._clock() - share.counted_at < self._lasts(share):
-                share.credits -= share.credits > 0
-                return share.credits >= 0
-        room = limit - count()
-        with self._lock:
-            left = max(1, room // SHARE_PART) - 1 if room > 0 else -1
-            self._shares[key] = _Share(left, self._clock())
-            self._shares.move_to_end(key)
-            while len(self._shares) > REMEMBERED:
-                self._shares.popitem(last=False)
-        return room > 0
-
     def room(self, queue: str) -> int | None:
         """About how many more the queue takes, as of the last contact; None before the first."""
         grant = self._purse(queue).grant
         return None if grant is None else grant.room
 
-    def depth(self, queue: str) -> int:
-        """How many waited, as of the last contact; 0 before the first."""
+    def processes(self, queue: str) -> int:
+        """How many processes share what the queue takes, as of the last contact; at least this one."""
         grant = self._purse(queue).grant
-        return 0 if grant is None else grant.depth
+        return 1 if grant is None else grant.processes
 
     def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime, over: bool) -> None:
-        grant = None
+        grant, began = None, self._clock()
         if not over and purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
             grant = gate.still_closed(queue, policy, now=now)
         if grant is None:
@@ -161,7 +132,8 @@ class Turnstile:
         purse.near = grant.credits <= 1
         purse.refused = None if grant.credits else grant
         if not grant.credits:
-            purse.refused_until = self._clock() + REFUSAL_SECONDS
+            cost = max(self._clock() - began - gate.CHEAP_SECONDS, 0.0)
+            purse.refused_until = self._clock() + max(REFUSAL_SECONDS, gate.DUTY * cost)
             raise Full(grant.depth, grant.processes)
 
     def _begin_anew(self, purse: _Purse, policy: Policy) -> None:
@@ -178,12 +150,6 @@ class Turnstile:
 
     def _holding(self, purse: _Purse) -> int:
         return purse.credits + len(purse.passing)
-
-    def _lasts(self, share: _Share) -> float:
-        """How long a count of a share serves: while it has credits, a second; refused, a moment; else not at all."""
-        if share.credits > 0:
-            return CREDIT_SECONDS
-        return REFUSAL_SECONDS if share.credits < 0 else 0.0
 
     def _purse(self, queue: str) -> _Purse:
         with self._lock:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from jobs_app.core import admission, clock, gate, lanes
 from jobs_app.core.turnstile import Full, Turnstile
-from jobs_app.errors import QueueFull
+from jobs_app.errors import QueueFull, ShareExceeded
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.models import Turnstile as Held
@@ -102,6 +102,19 @@ def test_credits_that_another_process_holds_are_not_given_away(configured: objec
         fresh.enter("default", policy, now=now)
     fresh.forget()
     fresh.enter("default", policy, now=now + 2 * gate.HELD_FOR)  # that process is not heard of any more
+
+
+def test_threads_of_one_process_never_get_over_a_share(configured: object, alice: User) -> None:
+    configured(queue_limit=10, user_share=0.1)  # type: ignore[operator]
+
+    def attempt() -> bool:
+        try:
+            submitted(owner=User.objects.get(pk=alice.pk))
+        except (QueueFull, ShareExceeded):
+            return False
+        return True
+
+    assert sum(at_once(*[attempt] * 12)) == waiting() == 1
 
 
 def test_what_a_process_says_it_holds_is_never_older_than_what_it_took(
