@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from jobs_app import registry
-from jobs_app.core import inline, submission
+from jobs_app.core import admission, inline, submission
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.reads.awaiting import awaiter
@@ -48,7 +48,9 @@ def submit(
     Raises what ``submission.accept`` raises. Returns the job as it stands then, ended or not.
     """
     definition = registry.get(kind)
-    place = inline.runner.place(definition, options.queue or definition.queue, now=now)
+    queue = options.queue or definition.queue
+    admission.check_queue(queue)  # before anything is read, and remembered, of a queue of that name
+    place = inline.runner.place(definition, queue, now=now)
     if place is None:
         accepted = submission.accept(kind, parameters, owner=owner, options=options, now=now)
     else:

@@ -5,7 +5,6 @@ A refusal writes nothing, and is counted later. Retries and rescues are no submi
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -106,8 +105,11 @@ def check_queue(name: str) -> None:
         raise InvalidRequest(f"expected one of the queues {', '.join(queues)}, got {name[:100]!r}")
 
 
-def check_rate(token: int | None, queue: str, owner: User | None, *, now: datetime) -> None:
-    """Raise RateExceeded for a token that submits faster than TOKEN_RATE. Every try counts, also one refused later."""
+def check_rate(token: int | None, queue: str, owner: User | None, *, key: str | None = None, now: datetime) -> None:
+    """Raise RateExceeded for a token that submits faster than TOKEN_RATE. Every try counts, also one refused later.
+
+    key: the idempotency key of the submission, which keeps its place in the line.
+    """
     rate, burst = conf.current().token_rate, conf.current().token_burst
     if token is None or not rate:
         return
@@ -115,7 +117,9 @@ def check_rate(token: int | None, queue: str, owner: User | None, *, now: dateti
     if taken.credits == 0:
         words = f"expected at most {rate:g} submissions a second of this token (at once {burst}), got more"
         facts = {"reason": Reason.RATE, "limit": burst}
-        raise _counted(RateExceeded(words, retry_after=max(1, math.ceil(taken.wait)), facts=facts), queue, owner)
+        longest = conf.current().retry_after_seconds
+        retry_after = line.place((Reason.RATE, token), key, first=taken.wait, pace=rate, longest=longest)
+        raise _counted(RateExceeded(words, retry_after=retry_after, facts=facts), queue, owner)
 
 
 def enter(applicant: Applicant, *, now: datetime) -> Entry:
