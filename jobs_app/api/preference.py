@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from jobs_app import registry
 from jobs_app.core import admission, inline, submission
@@ -65,8 +66,10 @@ def submit(
         if not connection.in_atomic_block:
             connection.close()
         place.wait(seconds)
-    row = Job.objects.whole().select_related("owner").get(id=accepted.job.id)
-    return replace(accepted, job=row)
+    with suppress(OperationalError, InterfaceError):  # the ledger is away, and yet the job was accepted
+        row = Job.objects.whole().select_related("owner").get(id=accepted.job.id)
+        accepted = replace(accepted, job=row)
+    return accepted
 
 
 def _accept_here(

@@ -117,8 +117,12 @@ def find_lost(queue: str, *, now: datetime) -> int:
 
 def queue_names() -> list[str]:
     """Every queue that upkeep looks after: the configured ones, and any that the ledger still holds jobs for."""
-    held = Job.objects.filter(state=State.QUEUED).values_list("queue", flat=True).distinct()
-    return sorted({*conf.current().queues, *held})
+    names, last = set(conf.current().queues), ""
+    waiting = Job.objects.filter(state=State.QUEUED).order_by("queue").values_list("queue", flat=True)
+    # From one name to the next by an index: DISTINCT would read all that wait, however many.
+    while (found := waiting.filter(queue__gt=last).first()) is not None:
+        names.add(last := found)
+    return sorted(names)
 
 
 def _promote_retrying(now: datetime) -> set[str]:

@@ -84,7 +84,7 @@ def of_job(job: Job, *, now: datetime) -> Estimate | None:
     if job.status is not State.QUEUED:
         return None
     seen = _sights.of(job.queue, now).pulse
-    start = ranges.start_range(_ahead_of(job), seen)
+    start = ranges.start_range(_ahead_of(job, seen), seen)
     return _estimate(seen, job.kind, start, now) if start is not None else None
 
 
@@ -217,9 +217,22 @@ def _of_running(job: Job, now: datetime) -> Estimate | None:
     return Estimate(job.started_at, job.started_at, max(ends[0], now), max(ends[1], now))
 
 
-def _ahead_of(job: Job) -> dict[str, float]:
-    """The jobs that go before this one, by kind, at most 10,000."""
-    return dict(Counter(_before(job).values_list("kind", flat=True)[: pulses.COUNTED]))
+def _ahead_of(job: Job, seen: Pulse) -> dict[str, float]:
+    """The jobs that go before this one, by kind. Of more than 10,000 so many stand for the rest."""
+    counted = Counter(_before(job).values_list("kind", flat=True)[: pulses.COUNTED])
+    scale = max(_place_of(job, seen) / pulses.COUNTED, 1.0) if counted.total() >= pulses.COUNTED else 1.0
+    return {kind: count * scale for kind, count in counted.items()}
+
+
+def _place_of(job: Job, seen: Pulse) -> float:
+    """About how many go before a job of a deep queue: as if those of its priority had come due at an even pace."""
+    alike = Job.objects.filter(queue=job.queue, state=State.QUEUED, dispatched_at=None, priority=job.priority)
+    due = alike.values_list("due_at", flat=True)
+    first, last = (due.order_by(order).first() or job.due_at for order in ("due_at", "-due_at"))
+    part = (job.due_at - first) / (last - first) if last > first else 0.0
+    higher = sum(count for (_, priority), count in seen.waiting.items() if priority > job.priority)
+    same = sum(count for (_, priority), count in seen.waiting.items() if priority == job.priority)
+    return higher + min(max(part, 0.0), 1.0) * same
 
 
 def _before(job: Job) -> QuerySet[Job]:

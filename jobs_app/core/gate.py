@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import close_old_connections, connection, transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, Sum
 
 from jobs_app.core import queries
 from jobs_app.core.lanes import Policy
+from jobs_app.core.patience import watch
 from jobs_app.lifecycle import State
 from jobs_app.models import Gate, Job, Turnstile
 from jobs_app.models.guard import writing
@@ -58,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Grant:
-    """What one contact with a gate gave: credits (0: refused), and how the queue stood."""
+    """What one contact with a gate gave: credits (0: refused), how the queue stood, and how many processes share it."""
 
     credits: int
     room: int
@@ -174,26 +175,29 @@ def name_of_process() -> str:
 
 
 def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
-    close_old_connections()
-    return _contact(queue, policy, holding, now, over)
+    with watch.call():  # whoever waits for it holds a lock of this process, which others wait for
+        close_old_connections()
+        return _contact(queue, policy, holding, now, over)
 
 
 def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
     with transaction.atomic(), writing():
         gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
-        others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR)
-        others = others.exclude(process=name_of_process())
-        told = others.aggregate(processes=Count("id"), held=Sum("outstanding"))
+        others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HEARD_OF)
+        lately = Q(renewed_at__gt=now - HELD_FOR)
+        told = others.exclude(process=name_of_process()).aggregate(
+            heard=Count("id"), asking=Count("id", filter=lately), held=Sum("outstanding", filter=lately)
+        )
         standing, held = _standing(gate, now), holding + (told["held"] or 0)
         if over or must_count(standing):
             standing = _count(standing, queue, policy, held)
-        granted = _one_over(standing, policy, held) if over else batch(standing, told["processes"] + 1)
+        granted = _one_over(standing, policy, held) if over else batch(standing, told["asking"] + 1)
         _keep(gate, standing, granted, now)
         Turnstile.objects.bulk_create(
             [Turnstile(queue=queue, process=name_of_process(), outstanding=holding + granted, renewed_at=now)],
             update_conflicts=True, unique_fields=["queue", "process"], update_fields=["outstanding", "renewed_at"],
         )  # fmt: skip
-    return Grant(granted, max(standing.credits, 0), standing.depth, told["processes"] + 1)
+    return Grant(granted, max(standing.credits, 0), standing.depth, told["heard"] + 1)
 
 
 def _one_over(standing: Standing, policy: Policy, held: int) -> int:

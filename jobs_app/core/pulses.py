@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Min
 
 from jobs_app.core import lanes, presence
 from jobs_app.lifecycle import State
@@ -207,7 +207,19 @@ def _waiting(queue: str) -> tuple[Counter[tuple[str, int]], datetime | None]:
     # Counted here: grouping a part of the rows by SQL joins the table with itself, and may read all of it.
     rows = Job.objects.filter(state=State.QUEUED, queue=queue).order_by().values_list("kind", "priority", "due_at")
     found = list(rows[:COUNTED])
-    return Counter((kind, priority) for kind, priority, _ in found), min((at for *_, at in found), default=None)
+    counts = Counter((kind, priority) for kind, priority, _ in found)
+    if len(found) < COUNTED:
+        return counts, min((at for *_, at in found), default=None)
+    return counts, _oldest_at(queue, {priority for _, priority in counts})
+
+
+def _oldest_at(queue: str, priorities: Iterable[int]) -> datetime | None:
+    """Since when the job that waits longest in a deep queue is due: by indexes, of those on the broker and others."""
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED)
+    heads = waiting.filter(dispatched_at=None).order_by("due_at", "id").values_list("due_at", flat=True)
+    oldest = [heads.filter(priority=priority).first() for priority in sorted(priorities)]
+    oldest.append(waiting.filter(dispatched_at__isnull=False).aggregate(oldest=Min("due_at"))["oldest"])
+    return min((at for at in oldest if at is not None), default=None)
 
 
 def _outside(queue: str, now: datetime) -> int:

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from jobs_app.core import admission, clock, gate, lanes
 from jobs_app.core.turnstile import Full, Turnstile
@@ -19,7 +19,7 @@ from jobs_app.models import Job
 from jobs_app.models import Turnstile as Held
 from tests.support.ledger import submitted
 from tests.support.processes import ROOT, eventually
-from tests.support.together import at_once
+from tests.support.together import against, at_once
 
 pytestmark = pytest.mark.usefixtures("quiet", "nudged")
 
@@ -139,6 +139,29 @@ def test_what_a_process_says_it_holds_is_never_older_than_what_it_took(
     monkeypatch.setattr(gate, "name_of_process", lambda: "elsewhere/1")
     with pytest.raises(Full):
         Turnstile().enter("default", policy, now=now)
+
+
+def test_those_refused_share_the_pace_with_all_who_were_at_the_gate_lately(configured: object) -> None:
+    configured(queue_limit=1)  # type: ignore[operator]
+    policy, now = lanes.policy("default"), submitted().created_at
+    with gate.writing():
+        Held.objects.create(queue="default", process="elsewhere/1", renewed_at=now - 3 * gate.HELD_FOR)
+        Held.objects.create(queue="default", process="gone/1", renewed_at=now - 2 * gate.HEARD_OF)
+    with pytest.raises(Full) as first:
+        Turnstile().enter("default", policy, now=now)
+    assert first.value.processes == gate.still_closed("default", policy, now=now).processes == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite's waits have a timeout of their own")
+def test_a_submission_in_a_transaction_does_not_wait_for_ever_for_the_gate(configured: object) -> None:
+    configured(ledger_patience_seconds=1)  # type: ignore[operator]
+    now = submitted().created_at
+    admission.turnstile.forget()
+    with against(lambda: gate.hold("default", now=now), seconds=8) as rival, transaction.atomic():
+        with pytest.raises(OperationalError):
+            submitted(now=now)
+        assert not rival.committed.is_set()
+    assert submitted().id
 
 
 def test_one_key_is_one_job_however_many_come_at_once_to_an_almost_full_queue(configured: object, alice: User) -> None:
