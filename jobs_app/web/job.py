@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs_app.core import clock, control
-from jobs_app.errors import Conflict, InvalidRequest, NotFound, WeirError
+from jobs_app.errors import Conflict, InvalidRequest, NotFound, Refused, WeirError
 from jobs_app.lifecycle import State, Via
 from jobs_app.reads import jobs
 from jobs_app.reads.views import ArtifactView, EstimateView, JobView
@@ -103,8 +103,8 @@ def rerun(request: HttpRequest, job_id: UUID) -> HttpResponse:
         accepted = control.rerun(
             job_id, actor=user_of(request), now=clock.database_now(), via=Via.WEB, idempotency_key=key
         )
-    except NotFound:
-        raise
+    except (NotFound, Refused):
+        raise  # pages make of it an answer with its status, and a time to come back
     except WeirError as error:
         messages.error(request, f"{error.title}: {error}")
         return redirect("job", job_id=job_id)
