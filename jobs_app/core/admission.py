@@ -145,9 +145,13 @@ def enter(applicant: Applicant, *, now: datetime) -> Entry:
     return entry
 
 
-def allowances(queue: str, token: int | None) -> list[tuple[str, int, int | None]]:
-    """What is left: of the queue, and of the token's rate. Each a name, the quota, and about what remains."""
-    found: list[tuple[str, int, int | None]] = [("queue", policies.of(queue).limit, turnstile.room(queue))]
+def allowances(queue: str, owner: User, token: int | None) -> list[tuple[str, int, int | None]]:
+    """What is left: of the queue, of the user's share, of the token's rate. Each a name, the quota, and about what
+    remains."""
+    policy = policies.of(queue)
+    found: list[tuple[str, int, int | None]] = [("queue", policy.limit, turnstile.room(queue))]
+    if policy.user_limit < policy.limit:
+        found.append(("user", policy.user_limit, turnstile.shares.room((queue, Reason.USER_SHARE, owner.pk))))
     if token is not None and conf.current().token_rate:
         found.append(("token", conf.current().token_burst, rates.left(token)))
     return found

@@ -28,6 +28,7 @@ REMEMBERED = 10_000
 @dataclass
 class _Share:
     credits: int = 0
+    room: int = 0
     full: bool = False
     until: float = 0.0
     ahead: int = 0
@@ -60,6 +61,7 @@ class Shares:
             if share.full:
                 return share.ahead
             share.credits -= 1
+            share.room -= 1
             if unseen:
                 share.passing.append(self._clock())
             return None
@@ -71,6 +73,11 @@ class Shares:
             if share.passing:
                 share.passing.popleft()
 
+    def room(self, key: tuple[object, ...]) -> int | None:
+        """About how many more there is room for; None if that was not counted lately."""
+        share = self._of(key)
+        return max(share.room, 0) if self._clock() < share.until else None
+
     def _count(
         self, share: _Share, limit: int, count: Callable[[], int], ahead: Callable[[], int], processes: int
     ) -> None:
@@ -78,7 +85,7 @@ class Shares:
         forgotten = self._clock() - gate.HELD_FOR.total_seconds()
         while share.passing and share.passing[0] < forgotten:
             share.passing.popleft()
-        room = limit - count() - len(share.passing)
+        room = share.room = limit - count() - len(share.passing)
         share.full = room <= 0
         share.credits = max(min(room, max(room // PART, NEAR)) // processes, 1)
         share.ahead = ahead() if share.full else 0

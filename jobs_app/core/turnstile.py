@@ -27,6 +27,9 @@ CREDIT_SECONDS = 1.0
 REFUSAL_SECONDS = 0.1
 """For so long at least a full queue is not asked about again, so that refusals cost nothing."""
 
+ROOM_SECONDS = 5.0
+"""For so long it is told how much room a queue had."""
+
 RENEW_SECONDS = 20.0
 """How often a process shows itself at a closed gate, so that the others know that it is there."""
 
@@ -49,6 +52,7 @@ class _Purse:
     refused: Grant | None = None
     refused_until: float = 0.0
     grant: Grant | None = None
+    asked_at: float = 0.0
     policy: Policy | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -76,7 +80,7 @@ class Turnstile:
             self._begin_anew(purse, policy)
         if gate.exclusive():
             # Nor may it wait for a thread of this process that waits for its transaction.
-            purse.grant = gate.look(queue, policy, now=now, over=over)
+            purse.grant, purse.asked_at = gate.look(queue, policy, now=now, over=over), self._clock()
             if purse.grant.credits == 0:
                 raise Full(purse.grant.depth, purse.grant.processes)
             return False
@@ -112,9 +116,10 @@ class Turnstile:
                 gate.report(queue, holding=self._holding(purse), now=now)
 
     def room(self, queue: str) -> int | None:
-        """About how many more the queue takes, as of the last contact; None before the first."""
-        grant = self._purse(queue).grant
-        return None if grant is None else grant.room
+        """About how many more the queue takes, as of the last contact; None if that was some time ago."""
+        purse = self._purse(queue)
+        lately = self._clock() - purse.asked_at <= ROOM_SECONDS
+        return purse.grant.room if purse.grant is not None and lately else None
 
     def processes(self, queue: str) -> int:
         """How many processes share what the queue takes, as of the last contact; at least this one."""
@@ -128,7 +133,7 @@ class Turnstile:
         if grant is None:
             grant = gate.contact(queue, policy, holding=self._holding(purse), now=now, over=over)
             purse.taken_at = self._clock()
-        purse.grant, purse.credits = grant, grant.credits
+        purse.grant, purse.asked_at, purse.credits = grant, self._clock(), grant.credits
         purse.near = grant.credits <= 1
         purse.refused = None if grant.credits else grant
         if not grant.credits:

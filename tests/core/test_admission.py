@@ -302,6 +302,20 @@ def test_refusals_are_counted_by_queue_user_and_reason(configured: Configure, al
     assert [rows.aggregate(n=Sum("count"))["n"] for rows in (of_alice, of_nobody)] == [3, 2]
 
 
+def test_while_refusals_go_on_they_are_written_less_and_less_often() -> None:
+    clock = [1000.0]
+    tally = refusals.Tally(clock=lambda: clock[0])
+    pauses = []
+    for _ in range(6):
+        pauses.append(tally.pause())
+        clock[0] += pauses[-1]
+        tally.write()
+        clock[0] += 0.05
+    assert pauses == [1, 2, 4, 8, 10, 10]
+    clock[0] += 11
+    assert tally.pause() == 1
+
+
 def test_refusals_of_a_user_who_was_deleted_meanwhile_are_the_systems() -> None:
     gone = User.objects.create_user("gone")
     tally = refusals.Tally(write_seconds=3600)

@@ -112,6 +112,18 @@ def test_old_credits_are_given_up_and_a_refusal_is_remembered_for_a_moment(
     turnstile.enter("default", POLICY, now=noon)
 
 
+def test_how_much_room_there_was_is_not_told_for_long(contacts: list[Grant], noon: datetime) -> None:
+    clock = Clock()
+    turnstile = Turnstile(clock)
+    contacts.append(Grant(3, 50, 50, 1))
+    assert turnstile.room("default") is None
+    turnstile.enter("default", POLICY, now=noon)
+    clock.now += 4
+    assert turnstile.room("default") == 50
+    clock.now += 2
+    assert turnstile.room("default") is None
+
+
 def test_a_full_queue_that_is_dear_to_count_is_asked_about_less_often(
     monkeypatch: pytest.MonkeyPatch, contacts: list[Grant], noon: datetime
 ) -> None:
