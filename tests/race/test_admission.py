@@ -11,13 +11,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 
-from jobs_app.core import admission, clock, gate, lanes
+from jobs_app.authoring import Child
+from jobs_app.core import admission, claims, clock, families, gate, lanes, spawning
 from jobs_app.core.turnstile import Full, Turnstile
 from jobs_app.errors import QueueFull, ShareExceeded
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.models import Turnstile as Held
-from tests.support.ledger import submitted
+from tests.support.ledger import claimed, submitted
 from tests.support.processes import ROOT, eventually
 from tests.support.together import against, at_once
 
@@ -38,6 +39,25 @@ for _ in range({tries}):
     except QueueFull:
         refused += 1
 print(accepted, refused, flush=True)
+"""
+
+
+CROWD = """
+import sys, threading
+import django; django.setup()
+from jobs_app.core import submission, transport
+from jobs_app.errors import QueueFull
+transport.publisher.work = lambda queue: None
+def crowd(overflow):
+    for _ in range({tries}):
+        try:
+            submission.submit("system.echo", {{"text": "a"}}, overflow=overflow)
+        except QueueFull:
+            pass
+threads = [threading.Thread(target=crowd, args=({mixed} and n == 0,)) for n in range(4)]
+print("ready", flush=True); input()
+for each in threads: each.start()
+for each in threads: each.join()
 """
 
 
@@ -72,6 +92,49 @@ def test_six_processes_never_go_over_the_limit(worker_environment: dict[str, str
     assert waiting() == accepted
     assert LIMIT * 0.9 <= accepted <= LIMIT, "no overshoot, and hardly any room left unused"
     assert sum(int(first) > 0 for first, _ in told) >= 2, "several processes got some of it"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixed", [False, True])
+def test_threads_of_processes_keep_the_bounds_while_jobs_leave_and_children_come_in(
+    worker_environment: dict[str, str], configured: object, mixed: bool
+) -> None:
+    bounds = {"queue_limit": 100, "queue_headroom": 0.1}
+    configured(**bounds)  # type: ignore[operator]
+    environment = {name.upper(): str(value) for name, value in bounds.items()}
+    environment |= {**worker_environment, **environment, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    if mixed:
+        parent = claimed(submitted("family.parent", {"count": 0, "failing": []}))
+        spawning.spawn(parent, [Child("family.child", key=str(n)) for n in range(150)], now=clock.database_now())
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CROWD.format(tries=40, mixed=mixed)],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    most = started = 0
+    try:
+        for each in processes:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in processes:
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        while any(each.poll() is None for each in processes):
+            most = max(most, waiting())
+            first = Job.objects.filter(state=State.QUEUED).order_by("id").values_list("id", flat=True).first()
+            started += len(
+                claims.claim([first], holder="worker@test/1/message", now=clock.database_now()) if first else ()
+            )
+            families.release("default", now=clock.database_now())
+    finally:
+        for each in processes:
+            each.kill()
+    assert all(each.returncode == 0 for each in processes)
+    assert started > 0
+    assert 50 <= most <= (110 if mixed else 101)
 
 
 def test_threads_of_one_process_never_go_over_the_limit(configured: object) -> None:
