@@ -148,7 +148,7 @@ MUTANTS = (
     Mutant(
         "family: children are let in without a bound", f"{CORE}/side_door.py",
         "room = _room(row, queue, policy, headroom) - held", "room = BATCH",
-        (FAMILIES, FAMILY_PROPERTY, SIDE_DOOR),
+        (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES, SIDE_DOOR),
     ),
     Mutant(
         "family: upkeep does not look for orphans", f"{CORE}/families.py",
