@@ -241,7 +241,7 @@ def test_processes_take_little_of_a_rate_that_they_do_not_need(alice: User, now:
     busy = processes[0]
     with CaptureQueriesContext(connection) as seen:
         assert all(busy.take(token, rate=100, burst=100, now=now).credits for _ in range(34))
-    assert sum("UPDATE" in each["sql"] for each in seen) <= 6, "a busy one takes 2, 4, 8, 10, 10"
+    assert sum(each["sql"].startswith("UPDATE") for each in seen) <= 6, "a busy one takes 2, 4, 8, 10, 10"
 
 
 def test_those_who_are_too_fast_are_told_times_one_after_another(
