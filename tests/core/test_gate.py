@@ -6,7 +6,7 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs_app.core import gate
@@ -63,6 +63,7 @@ def test_a_gate_closes_without_room_and_opens_at_low_water() -> None:
 
 
 @given(st.integers(0, 200), st.integers(0, 50), st.booleans(), st.integers(1, 16))
+@example(95, 10, False, 1)
 def test_batches_never_exceed_the_room(depth: int, held: int, closed: bool, processes: int) -> None:
     after = counted(Standing(0, 0, closed, 1.0, 0.0), POLICY, depth=depth, held=held)
     granted = batch(after, processes)
