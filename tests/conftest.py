@@ -239,6 +239,12 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def still_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes for those who stand in a line: what they are told does not depend on how fast the test is."""
+    monkeypatch.setattr(line, "_clock", lambda: 1000.0)
+
+
+@pytest.fixture
 def workers(transactional_db: None, _workers: Workers) -> Iterator[Workers]:
     """Real worker processes for jobs and upkeep, and beat; started once a run, the ledger emptied after each test."""
     _workers.ensure()

@@ -244,6 +244,7 @@ def test_processes_take_little_of_a_rate_that_they_do_not_need(alice: User, now:
     assert sum(each["sql"].startswith("UPDATE") for each in seen) <= 6, "a busy one takes 2, 4, 8, 10, 10"
 
 
+@pytest.mark.usefixtures("still_line")
 def test_those_who_are_too_fast_are_told_times_one_after_another(
     configured: Configure, alice: User, now: datetime
 ) -> None:

@@ -143,6 +143,7 @@ def test_while_the_gate_is_closed_children_do_not_keep_it_closed(configured: Con
     assert queued() == 11, "an open queue has room for them again"
 
 
+@pytest.mark.usefixtures("still_line")
 def test_a_refusal_counts_who_is_let_in_first(configured: Configure, now: datetime) -> None:
     configured(queue_limit=10, queue_low_water=0.5, queue_headroom=0.1)
     listening("default", now)
