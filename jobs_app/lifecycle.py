@@ -23,7 +23,7 @@ class State(StrEnum):
         return member
 
     BLOCKED = "blocked", "waits for other jobs", "the last of them ending well; one failing, per its policy; cancel"
-    SCHEDULED = "scheduled", "due later", "its time; cancel"
+    SCHEDULED = "scheduled", "due later", "its time, when its queue has room; cancel"
     QUEUED = "queued", "due; waits for a worker", "claim; cancel"
     RUNNING = "running", "claimed by one attempt, its lease alive", "settle; lease lost"
     RETRYING = "retrying", "the last attempt failed, the next one is due later", "its time; cancel"

@@ -93,7 +93,7 @@ SQLITE_OPTIONS = {
 # 20 s; nothing is asked for at the start of a connection that PgBouncer refuses (`options`), and nothing is left on the
 # server between two transactions (prepared statements, cursors).
 POSTGRESQL_OPTIONS = {
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,

@@ -19,7 +19,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import admission, clock, estimates, gate, refusals, transport
+from jobs_app.core import admission, clock, estimates, gate, refusals, shares, transport
 from jobs_app.core import turnstile as turnstiles
 from jobs_app.core.admission import policies
 from jobs_app.core.line import line
@@ -243,11 +243,18 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process remembers of queues and users lasts: for counts of queries on a machine that may be slow."""
     for place, name in (
         (turnstiles, "CREDIT_SECONDS"),
+        (shares, "COUNTED_SECONDS"),
         (turnstiles, "REFUSAL_SECONDS"),
         (admission, "POLICY_SECONDS"),
         (estimates, "FRESH_SECONDS"),
     ):
         monkeypatch.setattr(place, name, 3600.0)
+
+
+@pytest.fixture
+def still_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes for those who stand in a line: what they are told does not depend on how fast the test is."""
+    monkeypatch.setattr(line, "_clock", lambda: 1000.0)
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES, FAMILY_PROPERTY, FAMILY_RACES = (f"tests/{each}/test_families.py" for each in ("core", "property", "race"))
+GATE, SIDE_DOOR, ADMISSION, RETRY_AFTER = (
+    f"tests/core/test_{each}.py" for each in ("gate", "side_door", "admission", "retry_after")
+)
 PROPERTY, RACES = "tests/property/test_lifecycle.py", "tests/race"
 
 
@@ -99,6 +102,38 @@ MUTANTS = (
         "if sign.raised_at is not None and self.take_unstarted(held):", "if False:", ("tests/core/test_stopping.py",),
     ),
     Mutant(
+        "admission: what processes hold is not counted", f"{CORE}/gate.py",
+        "room = policy.limit - depth - held", "room = policy.limit - depth", (GATE, f"{RACES}/test_admission.py"),
+    ),
+    Mutant(
+        "admission: who comes in by the side door spends no credit", f"{CORE}/side_door.py",
+        "gate.spend(queue, len(moved))", "pass", (SIDE_DOOR,),
+    ),
+    Mutant(
+        "admission: who comes in by the side door has no share", f"{CORE}/side_door.py",
+        "if owner is None or left[owner] > 0:", "if True:", (SIDE_DOOR,),
+    ),
+    Mutant(
+        "admission: a closed gate is kept closed by children", f"{CORE}/side_door.py",
+        "most = max(policy.low_water, 1)", "pass", (SIDE_DOOR,),
+    ),
+    Mutant(
+        "admission: overflow has no bound", f"{CORE}/gate.py",
+        "return int(standing.depth + held < policy.hard_limit)", "return 1", (SIDE_DOOR, ADMISSION),
+    ),
+    Mutant(
+        "admission: all are told the same time", f"{CORE}/line.py",
+        "max(after_others, now + MARGIN * max(first, 0.0))", "now + MARGIN * max(first, 0.0)", (GATE, RETRY_AFTER),
+    ),
+    Mutant(
+        "admission: the time told leaves out who is ahead", f"{CORE}/admission.py",
+        "first=ahead / drain", "first=1 / drain", (RETRY_AFTER, SIDE_DOOR),
+    ),
+    Mutant(
+        "admission: a process takes of a rate what it does not need", f"{CORE}/rates.py",
+        "        wanted = 1\n", "        wanted = 10\n", (ADMISSION,),
+    ),
+    Mutant(
         "family: a parent waits for nobody", f"{CORE}/outcomes.py",
         "if families.turn(job) is not Turn.SUCCEED:", "if False:", (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES),
     ),
@@ -111,9 +146,9 @@ MUTANTS = (
         "transaction.on_commit(lambda: settle(job.id, now=now), robust=True)", "pass", (FAMILIES,),
     ),
     Mutant(
-        "family: children are let in without a bound", f"{CORE}/families.py",
-        "room = hard_limit - gate.waiting(queue, hard_limit)", "room = BATCH",
-        (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES),
+        "family: children are let in without a bound", f"{CORE}/side_door.py",
+        "room = _room(row, queue, policy, headroom) - held", "room = BATCH",
+        (FAMILIES, FAMILY_PROPERTY, FAMILY_RACES, SIDE_DOOR),
     ),
     Mutant(
         "family: upkeep does not look for orphans", f"{CORE}/families.py",

@@ -191,7 +191,7 @@ def _accepted(
 
 def _tell_allowances(queue: str, request: HttpRequest, response: HttpResponse) -> None:
     """The RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10): what may still be submitted at once."""
-    found = admission.allowances(queue, token_of(request))
+    found = admission.allowances(queue, user_of(request), token_of(request))
     response["RateLimit-Policy"] = ", ".join(f'"{name}";q={quota}' for name, quota, _ in found)
     told = [f'"{name}";r={left}' for name, _, left in found if left is not None]
     if told:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from jobs_app import registry
-from jobs_app.core import inline, submission
+from jobs_app.core import admission, inline, submission
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.reads.awaiting import awaiter
@@ -48,7 +49,9 @@ def submit(
     Raises what ``submission.accept`` raises. Returns the job as it stands then, ended or not.
     """
     definition = registry.get(kind)
-    place = inline.runner.place(definition, options.queue or definition.queue, now=now)
+    queue = options.queue or definition.queue
+    admission.check_queue(queue)  # before anything is read, and remembered, of a queue of that name
+    place = inline.runner.place(definition, queue, now=now)
     if place is None:
         accepted = submission.accept(kind, parameters, owner=owner, options=options, now=now)
     else:
@@ -63,8 +66,10 @@ def submit(
         if not connection.in_atomic_block:
             connection.close()
         place.wait(seconds)
-    row = Job.objects.whole().select_related("owner").get(id=accepted.job.id)
-    return replace(accepted, job=row)
+    with suppress(OperationalError, InterfaceError):  # the ledger is away, and yet the job was accepted
+        row = Job.objects.whole().select_related("owner").get(id=accepted.job.id)
+        accepted = replace(accepted, job=row)
+    return accepted
 
 
 def _accept_here(

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from jobs_app.api.refusals import BadJson, HttpRefusal
 from jobs_app.core import artifacts
+from jobs_app.core.line import line
 from jobs_app.errors import (
     InvalidParameters,
     InvalidRequest,
@@ -35,7 +36,9 @@ from jobs_app.lifecycle import Reason
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_SECONDS = 5
+RETRY_SECONDS = (5, 10)
+"""When to try again, from and to, if a part is away: spread, so that not all come back at once."""
+
 UNEXPECTED = "unexpected"
 
 
@@ -96,7 +99,7 @@ def headers_of(error: BaseException | None, status: int) -> dict[str, str]:
     if refused is not None:
         headers["Retry-After"] = str(refused.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_SECONDS)
+        headers["Retry-After"] = str(line.somewhen(*RETRY_SECONDS))
     return headers
 
 

@@ -3,7 +3,9 @@
 1. ``submission`` is the only way in. It validates parameters against the kind, passes ``admission``, and inserts the
    row in the caller's transaction; ``uniqueness`` lets only one of its like in. After the commit it nudges this
    process's background publisher. ``admission`` asks ``rates`` (how fast a token is) and ``turnstile``, which holds
-   this process's credits of each queue's ``gate``; those refused stand in a ``line``, and ``refusals`` counts them.
+   this process's credits of each queue's ``gate``, beside its ``shares``; those refused stand in a ``line``, and
+   ``refusals`` counts them. What was accepted and waits for room (children, jobs that come due) is let in by a
+   ``side_door``.
 2. ``dispatch`` keeps at most a window of each queue's jobs on the broker: it picks due jobs in order, marks them, and
    publishes their ids. It runs after a submission, after a settlement, and from upkeep. It also notices lost messages.
 3. ``execution`` is what a worker does with a message: ``claims`` takes the jobs still claimable in one statement and

@@ -5,18 +5,20 @@ A refusal writes nothing, and is counted later. Retries and rescues are no submi
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from django.db import connection
 
 from jobs_app import conf
 from jobs_app.core import estimates, gate, lanes
 from jobs_app.core.lanes import Policy
 from jobs_app.core.line import UNMEASURED_SECONDS, line
-from jobs_app.core.pulses import STALLED_AFTER, Pulse, jobs_wait
+from jobs_app.core.pulses import jobs_wait
 from jobs_app.core.rates import rates
 from jobs_app.core.refusals import tally
 from jobs_app.core.turnstile import Full, turnstile
@@ -27,7 +29,6 @@ from jobs_app.models import Job
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-SILENCE_SECONDS = 10.0
 OVERFLOW = "jobs_app.overflow_queue"
 POLICY_SECONDS = 1.0
 """A changed limit is in force in every process after so long."""
@@ -51,11 +52,15 @@ class Entry:
     """That an applicant was let in; ``leave`` says when its job is committed, or came to nothing."""
 
     queue: str
-    counted: bool
+    counted: bool = False
     """Whether it holds a credit still."""
+    shares: list[tuple[object, ...]] = field(default_factory=list)
+    """The shares in which it is kept account of still."""
 
     def leave(self, *, now: datetime) -> None:
         """Give the credit back to the gate's account: the job is a row now, or never will be. Twice is no error."""
+        while self.shares:
+            turnstile.shares.leave(self.shares.pop())
         if self.counted:
             self.counted = False
             turnstile.leave(self.queue, now=now)
@@ -100,8 +105,11 @@ def check_queue(name: str) -> None:
         raise InvalidRequest(f"expected one of the queues {', '.join(queues)}, got {name[:100]!r}")
 
 
-def check_rate(token: int | None, queue: str, owner: User | None, *, now: datetime) -> None:
-    """Raise RateExceeded for a token that submits faster than TOKEN_RATE. Every try counts, also one refused later."""
+def check_rate(token: int | None, queue: str, owner: User | None, *, key: str | None = None, now: datetime) -> None:
+    """Raise RateExceeded for a token that submits faster than TOKEN_RATE. Every try counts, also one refused later.
+
+    key: the idempotency key of the submission, which keeps its place in the line.
+    """
     rate, burst = conf.current().token_rate, conf.current().token_burst
     if token is None or not rate:
         return
@@ -109,31 +117,41 @@ def check_rate(token: int | None, queue: str, owner: User | None, *, now: dateti
     if taken.credits == 0:
         words = f"expected at most {rate:g} submissions a second of this token (at once {burst}), got more"
         facts = {"reason": Reason.RATE, "limit": burst}
-        raise _counted(RateExceeded(words, retry_after=max(1, math.ceil(taken.wait)), facts=facts), queue, owner)
+        longest = conf.current().retry_after_seconds
+        retry_after = line.place((Reason.RATE, token), key, first=taken.wait, pace=rate, longest=longest)
+        raise _counted(RateExceeded(words, retry_after=retry_after, facts=facts), queue, owner)
 
 
 def enter(applicant: Applicant, *, now: datetime) -> Entry:
     """Let one job in. Raises QueueFull or ShareExceeded, each with a time to come back, and NotAllowed."""
+    entry = Entry(applicant.queue)
     try:
         if applicant.later:
             _check_scheduled(applicant.owner)
-            return Entry(applicant.queue, counted=False)
-        policy = policies.of(applicant.queue)
-        _check_shares(applicant, policy, now)
+            return entry
         if applicant.overflow:
-            return _enter_over(applicant, policy, now)
+            _check_may_overflow(applicant.owner)
+        policy = policies.of(applicant.queue)
+        _enter_shares(applicant, entry, policy, now)
         try:
-            counted = turnstile.enter(applicant.queue, policy, now=now)
+            entry.counted = turnstile.enter(applicant.queue, policy, now=now, over=applicant.overflow)
         except Full as full:
             raise _queue_full(applicant, policy, full.depth, full.processes, now) from None
-    except Refused as refused:
-        raise _counted(refused, applicant.queue, applicant.owner) from None
-    return Entry(applicant.queue, counted)
+    except BaseException as error:
+        entry.leave(now=now)
+        if isinstance(error, Refused):
+            _counted(error, applicant.queue, applicant.owner)
+        raise
+    return entry
 
 
-def allowances(queue: str, token: int | None) -> list[tuple[str, int, int | None]]:
-    """What is left: of the queue, and of the token's rate. Each a name, the quota, and about what remains."""
-    found: list[tuple[str, int, int | None]] = [("queue", policies.of(queue).limit, turnstile.room(queue))]
+def allowances(queue: str, owner: User, token: int | None) -> list[tuple[str, int, int | None]]:
+    """What is left: of the queue, of the user's share, of the token's rate. Each a name, the quota, and about what
+    remains."""
+    policy = policies.of(queue)
+    found: list[tuple[str, int, int | None]] = [("queue", policy.limit, turnstile.room(queue))]
+    if policy.user_limit < policy.limit:
+        found.append(("user", policy.user_limit, turnstile.shares.room((queue, Reason.USER_SHARE, owner.pk))))
     if token is not None and conf.current().token_rate:
         found.append(("token", conf.current().token_burst, rates.left(token)))
     return found
@@ -150,7 +168,7 @@ def _check_scheduled(owner: User | None) -> None:
     )
 
 
-def _check_shares(applicant: Applicant, policy: Policy, now: datetime) -> None:
+def _enter_shares(applicant: Applicant, entry: Entry, policy: Policy, now: datetime) -> None:
     """The share of the user, then that of the token. The system's own jobs have none."""
     if applicant.owner is None:
         return
@@ -164,22 +182,25 @@ def _check_shares(applicant: Applicant, policy: Policy, now: datetime) -> None:
         if limit >= policy.limit:
             continue  # the whole of it: the gate itself sees to that
         key = (applicant.queue, reason, *of.values())
-        if turnstile.within_share(key, limit, lambda of=of, limit=limit: gate.waiting(applicant.queue, limit, **of)):  # type: ignore[misc]
+        ahead = turnstile.shares.enter(
+            key, limit, processes=turnstile.processes(applicant.queue), unseen=not connection.in_atomic_block,
+            count=partial(gate.waiting, applicant.queue, limit, **of),
+            ahead=partial(estimates.before_first, applicant.queue, **of),
+        )  # fmt: skip
+        if ahead is None:
+            entry.shares.append(key)
             continue
         words = f"expected fewer than {limit:,} waiting jobs in queue {applicant.queue}, and {whose} as many"
-        depth = turnstile.depth(applicant.queue)
-        part = limit / max(depth, limit)  # of what leaves the queue, a part is theirs
-        raise _refusal(ShareExceeded, applicant, words, reason, policy, depth, ahead=1 / part, part=part, now=now)
+        depth = estimates.pulse(applicant.queue, now=now).depth
+        part = limit / max(depth, limit)  # of what leaves the queue then, a part is theirs
+        raise _refusal(
+            ShareExceeded, applicant, words, reason, policy, depth, lane=key, ahead=ahead + 1, part=part, now=now
+        )
 
 
-def _enter_over(applicant: Applicant, policy: Policy, now: datetime) -> Entry:
-    """Over the limit, up to the hard limit: rare, so it is counted each time."""
-    if applicant.owner is not None and not applicant.owner.has_perm(OVERFLOW):
+def _check_may_overflow(owner: User | None) -> None:
+    if owner is not None and not owner.has_perm(OVERFLOW):
         raise NotAllowed("expected the permission to submit over a queue's limit; submit without overflow instead")
-    depth = gate.waiting(applicant.queue, policy.hard_limit)
-    if depth >= policy.hard_limit:
-        raise _queue_full(applicant, policy, depth, 1, now)
-    return Entry(applicant.queue, counted=False)
 
 
 def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int, now: datetime) -> Refused:
@@ -189,16 +210,21 @@ def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int
         words = (
             f"{jobs_wait(depth)} in queue {applicant.queue}; it was full, and takes jobs again at {policy.low_water:,}"
         )
-    ahead = depth - policy.low_water
-    return _refusal(QueueFull, applicant, words, Reason.FULL, policy, depth, ahead=ahead, part=1 / processes, now=now)
+    # Those who were accepted and wait outside come in first; more of them than fit leave room in between.
+    outside = min(estimates.pulse(applicant.queue, now=now).outside, policy.hard_limit - policy.low_water)
+    ahead = depth - policy.low_water + outside + processes
+    return _refusal(
+        QueueFull, applicant, words, Reason.FULL, policy, depth, lane=applicant.queue, ahead=ahead, part=1 / processes,
+        now=now,
+    )  # fmt: skip
 
 
 def _refusal(
     error: type[Refused], applicant: Applicant, words: str, reason: Reason, policy: Policy, depth: int, *,
-    ahead: float, part: float, now: datetime,
+    lane: Hashable, ahead: int, part: float, now: datetime,
 ) -> Refused:  # fmt: skip
-    """The refusal, with when to come back: ``ahead`` jobs must leave the queue first; of the room that is made then,
-    this process may give away a ``part``."""
+    """The refusal, with when to come back: ``ahead`` jobs must leave the queue before there is room for the first of
+    those who stand in line for that; of the room that is made then, this process may give away a ``part``."""
     longest = conf.current().retry_after_seconds
     pulse = estimates.pulse(applicant.queue, now=now)
     drain = estimates.drain_of(pulse)
@@ -206,24 +232,21 @@ def _refusal(
         retry_after, why = longest, "it is paused"
     elif pulse.slots == 0:
         retry_after, why = longest, "no worker takes its jobs"
-    elif pulse.stalled or _stands_still(pulse):
+    elif pulse.stalled or pulse.forsaken:
         retry_after, why = longest, "nothing leaves it at the moment"
     elif not drain:
-        retry_after, why = min(longest, UNMEASURED_SECONDS), "how fast jobs leave it is not known yet"
+        retry_after, why = min(longest, line.somewhen(*UNMEASURED_SECONDS)), "how fast jobs leave it is not known yet"
     else:
-        who = (applicant.owner.pk if applicant.owner else None, applicant.key) if applicant.key else None
-        retry_after = line.place(applicant.queue, who, first=ahead / drain, pace=drain * part, longest=longest)
+        retry_after = line.place(
+            lane, applicant.key, user=applicant.owner.pk if applicant.owner else None,
+            first=ahead / drain, pace=drain * part, longest=longest,
+        )  # fmt: skip
         why = f"{_rate(drain)} leave it"
     facts = {
         "queue": applicant.queue, "depth": depth, "limit": policy.limit, "low_water": policy.low_water,
         "drain_rate": drain, "reason": reason,
     }  # fmt: skip
     return error(f"{words}; {why}; try again in {retry_after} s", retry_after=retry_after, facts=facts)
-
-
-def _stands_still(pulse: Pulse) -> bool:
-    """Whether nothing runs although jobs wait, and upkeep is silent too: as when the broker is away."""
-    return pulse.silent(SILENCE_SECONDS) and not pulse.running and (pulse.oldest_age or 0.0) > STALLED_AFTER
 
 
 def _rate(jobs_a_second: float) -> str:

@@ -7,6 +7,7 @@ from upkeep; running it twice, or at once in several processes, harms nothing.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,11 +16,11 @@ from django.db import connection
 from django.db.models import F, Max
 
 from jobs_app import conf
-from jobs_app.core import queries, sql, transitions, transport
+from jobs_app.core import gate, queries, side_door, sql, transitions, transport
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
-from jobs_app.lifecycle import State
+from jobs_app.lifecycle import EventName, State
 from jobs_app.models import Job, Queue, Resend
 from jobs_app.models.guard import writing
 
@@ -81,17 +82,12 @@ def put_back(ids: Iterable[UUID]) -> int:
 
 
 def promote(*, now: datetime) -> set[str]:
-    """Queue the scheduled and retrying jobs whose time has come, in batches. Returns the queues that gained some."""
-    gained: set[str] = set()
-    for source in (State.SCHEDULED, State.RETRYING):
-        while True:
-            rows = Job.objects.filter(state=source, due_at__lte=now).order_by("due_at").values_list("id", "queue")
-            batch = list(rows[:BATCH])
-            moved = transitions.make_due([each for each, _ in batch], source, now=now)
-            gained.update(queue for _, queue in batch)
-            if moved < BATCH:
-                break
-    return gained
+    """Queue the scheduled and retrying jobs whose time has come, in batches. Returns the queues that gained some.
+
+    Retries come in whether there is room or not. A job that was scheduled waits past its time for room in its queue:
+    else a queue would have no bound for those who submit what is due in a second.
+    """
+    return _promote_retrying(now) | _promote_scheduled(now)
 
 
 def find_lost(queue: str, *, now: datetime) -> int:
@@ -121,8 +117,39 @@ def find_lost(queue: str, *, now: datetime) -> int:
 
 def queue_names() -> list[str]:
     """Every queue that upkeep looks after: the configured ones, and any that the ledger still holds jobs for."""
-    held = Job.objects.filter(state=State.QUEUED).values_list("queue", flat=True).distinct()
-    return sorted({*conf.current().queues, *held})
+    names, last = set(conf.current().queues), ""
+    waiting = Job.objects.filter(state=State.QUEUED).order_by("queue").values_list("queue", flat=True)
+    # From one name to the next by an index: DISTINCT would read all that wait, however many.
+    while (found := waiting.filter(queue__gt=last).first()) is not None:
+        names.add(last := found)
+    return sorted(names)
+
+
+def _promote_retrying(now: datetime) -> set[str]:
+    gained: Counter[str] = Counter()
+    due = Job.objects.filter(state=State.RETRYING, due_at__lte=now).order_by("due_at").values_list("id", "queue")
+    while batch := list(due[:BATCH]):
+        moved = transitions.make_due([each for each, _ in batch], State.RETRYING, now=now)
+        gained.update(queue for _, queue in batch)
+        if moved < BATCH:
+            break
+    for queue, count in gained.items():
+        gate.spend(queue, count)
+    return set(gained)
+
+
+def _promote_scheduled(now: datetime) -> set[str]:
+    gained: set[str] = set()
+    full: set[str] = set()
+    due = Job.objects.filter(state=State.SCHEDULED, due_at__lte=now).order_by("due_at", "id")
+    while found := Counter(due.exclude(queue__in=full).values_list("queue", flat=True)[:BATCH]):
+        for queue, count in found.items():
+            came = side_door.let_in(
+                queue, due.filter(queue=queue), State.SCHEDULED, headroom=False, now=now, event=EventName.DUE
+            )
+            gained |= {queue} if came else set()
+            full |= {queue} if came < count else set()
+    return gained
 
 
 def _choose(queue: str, now: datetime, there: int) -> list[Job]:

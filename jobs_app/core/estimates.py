@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from jobs_app.core import flow, pulses, ranges
 from jobs_app.core.pulses import KindPace, Pulse
@@ -84,7 +84,7 @@ def of_job(job: Job, *, now: datetime) -> Estimate | None:
     if job.status is not State.QUEUED:
         return None
     seen = _sights.of(job.queue, now).pulse
-    start = ranges.start_range(_ahead_of(job), seen)
+    start = ranges.start_range(_ahead_of(job, seen), seen)
     return _estimate(seen, job.kind, start, now) if start is not None else None
 
 
@@ -102,6 +102,13 @@ def drain_of(seen: Pulse) -> float | None:
         return seen.drain_rate
     working, usual = ranges.capacity(seen), ranges.typical(seen)
     return working.slots / (usual.mean + working.overhead) if usual is not None else None
+
+
+def before_first(queue: str, **of: object) -> int:
+    """How many jobs of a queue are dispatched before the first of these (of an owner, of a token), up to 10,000."""
+    theirs = Job.objects.filter(queue=queue, state=State.QUEUED, **of)
+    first = theirs.only("queue", "priority", "due_at").order_by(F("priority").desc(), "due_at", "id").first()
+    return _before(first).values("id")[: pulses.COUNTED].count() if first is not None else 0
 
 
 def score(queue: str, *, now: datetime) -> Score:
@@ -210,9 +217,26 @@ def _of_running(job: Job, now: datetime) -> Estimate | None:
     return Estimate(job.started_at, job.started_at, max(ends[0], now), max(ends[1], now))
 
 
-def _ahead_of(job: Job) -> dict[str, float]:
-    """The jobs that go before this one, by kind, at most 10,000."""
+def _ahead_of(job: Job, seen: Pulse) -> dict[str, float]:
+    """The jobs that go before this one, by kind. Of more than 10,000 so many stand for the rest."""
+    counted = Counter(_before(job).values_list("kind", flat=True)[: pulses.COUNTED])
+    scale = max(_place_of(job, seen) / pulses.COUNTED, 1.0) if counted.total() >= pulses.COUNTED else 1.0
+    return {kind: count * scale for kind, count in counted.items()}
+
+
+def _place_of(job: Job, seen: Pulse) -> float:
+    """About how many go before a job of a deep queue: as if those of its priority had come due at an even pace."""
+    alike = Job.objects.filter(queue=job.queue, state=State.QUEUED, dispatched_at=None, priority=job.priority)
+    due = alike.values_list("due_at", flat=True)
+    first, last = (due.order_by(order).first() or job.due_at for order in ("due_at", "-due_at"))
+    part = (job.due_at - first) / (last - first) if last > first else 0.0
+    higher = sum(count for (_, priority), count in seen.waiting.items() if priority > job.priority)
+    same = sum(count for (_, priority), count in seen.waiting.items() if priority == job.priority)
+    return higher + min(max(part, 0.0), 1.0) * same
+
+
+def _before(job: Job) -> QuerySet[Job]:
+    """The waiting jobs of its queue that are dispatched before this one."""
     earlier = Q(due_at__lt=job.due_at) | Q(due_at=job.due_at, id__lt=job.id)
     before = Q(priority__gt=job.priority) | (Q(priority=job.priority) & earlier)
-    rows = Job.objects.filter(before, queue=job.queue, state=State.QUEUED).order_by().values_list("kind", flat=True)
-    return dict(Counter(rows[: pulses.COUNTED]))
+    return Job.objects.filter(before, queue=job.queue, state=State.QUEUED).order_by()

@@ -1,6 +1,6 @@
 """Families: a parent and the children that its handler spawned.
 
-A child begins as blocked and is let into its queue when there is room up to the hard limit, so that a large family
+A child begins as blocked and is let into its queue by its ``side_door`` when there is room, so that a large family
 neither overfills a queue nor is refused. A parent that waits is blocked too, and goes on when its children have ended,
 as its kind's ``policies.Children`` says.
 
@@ -21,9 +21,9 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from jobs_app import registry
 from jobs_app.context import Family
-from jobs_app.core import events, gate, lanes, queries, transitions, transport
+from jobs_app.core import events, queries, side_door, transitions, transport
 from jobs_app.lifecycle import FINAL, UNFINISHED, WAITING, EventName, State
-from jobs_app.models import Gate, Job
+from jobs_app.models import Job
 from jobs_app.models.guard import writing
 from jobs_app.policies import Children, Turn
 
@@ -142,26 +142,17 @@ def _move_on(job: Job, decided: Turn, family: Family, now: datetime) -> bool:
 
 
 def release(queue: str, *, now: datetime) -> int:
-    """Let children into their queue, oldest first, while it has room up to its hard limit. Returns how many.
-
-    The gate's lock keeps two at once from filling the same room; it is held for this alone.
-    """
+    """Let children into their queue, oldest first, as far as it has room. Returns how many."""
     waiting = Job.objects.filter(queue=queue, state=State.BLOCKED, attempt=0)
     if not waiting.exists():
         return 0
-    hard_limit = lanes.policy(queue).hard_limit
-    if gate.waiting(queue, hard_limit) >= hard_limit:
-        return 0
-    with transaction.atomic(), writing():
-        queries.locked_or_made(Gate.objects.all(), queue=queue)
-        room = hard_limit - gate.waiting(queue, hard_limit)
-        chosen = list(waiting.order_by("id").values_list("id", flat=True)[: max(min(room, BATCH), 0)])
-        moved = transitions.move_many(
-            chosen, State.BLOCKED, State.QUEUED, now=now, event=EventName.ROOM_FOUND, attempt=0, due_at=now
-        )
-        if moved:
-            transaction.on_commit(lambda: transport.publisher.nudge(queue), robust=True)
-    return len(moved)
+    count = side_door.let_in(
+        queue, waiting.order_by("id"), State.BLOCKED, headroom=True,
+        now=now, event=EventName.ROOM_FOUND, attempt=0, due_at=now,
+    )  # fmt: skip
+    if count:
+        transaction.on_commit(lambda: transport.publisher.nudge(queue), robust=True)
+    return count
 
 
 def end_children(parent: UUID, *, now: datetime, actor: User | None = None) -> int:

@@ -5,8 +5,8 @@ line. So processes take *credits* in small batches: one credit is one job that m
 a batch, not for a job; and its queue is counted only when credits run out, or a second after the last time.
 
 The bound: at a count, credits = limit - jobs that wait - what other processes still hold. Each job that comes in spends
-one; jobs that leave only make more room. A process that is killed is taken to hold its credits for ten seconds. What
-can overshoot is a transaction that stays open for longer than that.
+one, also by the side door; jobs that leave only make more room. A process that is killed is taken to hold its credits
+for ten seconds. What can overshoot is a transaction that stays open for longer than that.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import close_old_connections, connection, transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Q, Sum
 
 from jobs_app.core import queries
 from jobs_app.core.lanes import Policy
+from jobs_app.core.patience import watch
 from jobs_app.lifecycle import State
 from jobs_app.models import Gate, Job, Turnstile
 from jobs_app.models.guard import writing
@@ -58,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Grant:
-    """What one contact with a gate gave: credits (0: refused), and how the queue stood."""
+    """What one contact with a gate gave: credits (0: refused), how the queue stood, and how many processes share it."""
 
     credits: int
     room: int
@@ -94,14 +95,14 @@ def batch(standing: Standing, processes: int) -> int:
     return max(1, standing.credits // (BATCH_PART * max(processes, 1)))
 
 
-def contact(queue: str, policy: Policy, *, holding: int, now: datetime) -> Grant:
-    """Ask for credits, and say how many this process still holds.
+def contact(queue: str, policy: Policy, *, holding: int, now: datetime, over: bool = False) -> Grant:
+    """Ask for credits, and say how many this process still holds. ``over``: for one, up to the hard limit.
 
     In a short transaction of its own also if the caller has one open: else the gate would be locked for as long.
     """
     if connection.in_atomic_block:
-        return apart.run(lambda: _contact_apart(queue, policy, holding, now))
-    return _contact(queue, policy, holding, now)
+        return apart.run(lambda: _contact_apart(queue, policy, holding, now, over))
+    return _contact(queue, policy, holding, now, over)
 
 
 def still_closed(queue: str, policy: Policy, *, now: datetime) -> Grant | None:
@@ -123,15 +124,27 @@ def exclusive() -> bool:
     return connection.in_atomic_block and connection.vendor == "sqlite"
 
 
-def look(queue: str, policy: Policy, *, now: datetime) -> Grant:
+def look(queue: str, policy: Policy, *, now: datetime, over: bool = False) -> Grant:
     """Count in the caller's own exclusive transaction: no credits are needed where nobody else can come in."""
     with transaction.atomic(), writing():
-        gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
-        held = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR).aggregate(held=Sum("outstanding"))
-        standing = _count(_standing(gate, now), queue, policy, held["held"] or 0)
-        granted = min(batch(standing, 1), 1)
+        gate, held = hold(queue, now=now)
+        standing = _count(_standing(gate, now), queue, policy, held)
+        granted = _one_over(standing, policy, held) if over else min(batch(standing, 1), 1)
         _keep(gate, standing, granted, now)
     return Grant(granted, max(standing.credits, 0), standing.depth, 1)
+
+
+def hold(queue: str, *, now: datetime) -> tuple[Gate, int]:
+    """Lock a gate until the transaction ends. Returns it, and how many credits processes hold."""
+    gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
+    told = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR).aggregate(held=Sum("outstanding"))
+    return gate, told["held"] or 0
+
+
+def spend(queue: str, count: int) -> None:
+    """Take credits for jobs that came in beside the gate: it was counted before them."""
+    with writing():
+        Gate.objects.filter(queue=queue).update(credits=F("credits") - count)
 
 
 def report(queue: str, *, holding: int, now: datetime) -> None:
@@ -161,27 +174,35 @@ def name_of_process() -> str:
     return f"{socket.gethostname()[:80]}/{os.getpid()}"
 
 
-def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime) -> Grant:
-    close_old_connections()
-    return _contact(queue, policy, holding, now)
+def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
+    with watch.call():  # whoever waits for it holds a lock of this process, which others wait for
+        close_old_connections()
+        return _contact(queue, policy, holding, now, over)
 
 
-def _contact(queue: str, policy: Policy, holding: int, now: datetime) -> Grant:
+def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
     with transaction.atomic(), writing():
         gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
-        others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR)
-        others = others.exclude(process=name_of_process())
-        told = others.aggregate(processes=Count("id"), held=Sum("outstanding"))
-        standing = _standing(gate, now)
-        if must_count(standing):
-            standing = _count(standing, queue, policy, holding + (told["held"] or 0))
-        granted = batch(standing, told["processes"] + 1)
+        others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HEARD_OF)
+        lately = Q(renewed_at__gt=now - HELD_FOR)
+        told = others.exclude(process=name_of_process()).aggregate(
+            heard=Count("id"), asking=Count("id", filter=lately), held=Sum("outstanding", filter=lately)
+        )
+        standing, held = _standing(gate, now), holding + (told["held"] or 0)
+        if over or must_count(standing):
+            standing = _count(standing, queue, policy, held)
+        granted = _one_over(standing, policy, held) if over else batch(standing, told["asking"] + 1)
         _keep(gate, standing, granted, now)
         Turnstile.objects.bulk_create(
             [Turnstile(queue=queue, process=name_of_process(), outstanding=holding + granted, renewed_at=now)],
             update_conflicts=True, unique_fields=["queue", "process"], update_fields=["outstanding", "renewed_at"],
         )  # fmt: skip
-    return Grant(granted, max(standing.credits, 0), standing.depth, told["processes"] + 1)
+    return Grant(granted, max(standing.credits, 0), standing.depth, told["heard"] + 1)
+
+
+def _one_over(standing: Standing, policy: Policy, held: int) -> int:
+    """One credit if there is room up to the hard limit, beside those that are held."""
+    return int(standing.depth + held < policy.hard_limit)
 
 
 def _count(standing: Standing, queue: str, policy: Policy, held: int) -> Standing:

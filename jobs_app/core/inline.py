@@ -6,6 +6,7 @@ all the same, it goes on in its thread, and if its process dies, it is rescued l
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,8 @@ from django.db import close_old_connections
 from jobs_app.core import estimates, execution, force, gate
 from jobs_app.core.pulses import Pulse
 from jobs_app.registry import Kind
+
+logger = logging.getLogger(__name__)
 
 THREADS = 2
 """Jobs one web process runs at once; more wait for a worker."""
@@ -55,12 +58,16 @@ class Place:
         self._runner.free()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the job's end; returns whether it came about."""
+        """Wait for the job's end; returns whether it came about. What went wrong here is no fault of the caller's."""
         if self._done is None:
             return False
         try:
             self._done.result(seconds)
         except Slow:
+            return False
+        except Exception:
+            # The job was accepted: as when this process had died, its lease runs out and it runs again.
+            logger.warning("A job could not be run in the request; it is left to be rescued", exc_info=True)
             return False
         return True
 

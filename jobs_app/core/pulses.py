@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Min
 
 from jobs_app.core import lanes, presence
 from jobs_app.lifecycle import State
@@ -22,7 +22,11 @@ from jobs_app.models import Flow, Job, Pace
 
 LOOKBACK = timedelta(seconds=60)
 STALLED_AFTER = 5.0
-"""A backlog that nothing leaves for so many seconds, while no job runs, does not drain."""
+"""A backlog that nothing leaves for so many seconds, while no job runs, does not drain. Nor does a free slot leave a
+job waiting for so long."""
+
+SILENCE_SECONDS = 15.0
+"""Upkeep measures every two seconds, and tells of an idle queue every ten; longer, and it is not there."""
 
 COUNTED = 10_000
 """Waiting jobs that are told by kind; of a deeper queue they stand for the rest."""
@@ -74,7 +78,7 @@ class Pulse:
 
     ``depth``: jobs that are due and wait. ``drain_rate``: jobs that leave a second while there is a backlog.
     ``work_rate``: slots that are busy meanwhile (Little's law). ``measured_at``: when ``flow`` looked last, if that was
-    in the last minute. ``waiting``: jobs by kind and priority.
+    in the last minute. ``waiting``: jobs by kind and priority. ``outside``: accepted jobs that wait for room in it.
     """
 
     queue: str
@@ -91,6 +95,7 @@ class Pulse:
     slots: int = 0
     paused_at: datetime | None = None
     oldest_at: datetime | None = None
+    outside: int = 0
     waiting: Mapping[tuple[str, int], float] = field(default_factory=dict)
     busy: Mapping[str, int] = field(default_factory=dict)
     paces: Mapping[str, KindPace] = field(default_factory=dict)
@@ -103,6 +108,16 @@ class Pulse:
     def silent(self, seconds: float) -> bool:
         """Whether upkeep has measured nothing for so long: it, or the broker that calls it, is away."""
         return self.measured_at is None or (self.at - self.measured_at).total_seconds() > seconds
+
+    @property
+    def unserved(self) -> bool:
+        """Whether slots are free, and yet the job that waits longest has not been started for a while."""
+        return self.slots > self.running and (self.oldest_age or 0.0) > STALLED_AFTER
+
+    @property
+    def forsaken(self) -> bool:
+        """Whether it is unserved and upkeep is silent too: the broker seems to be away, whatever still runs."""
+        return self.unserved and self.silent(SILENCE_SECONDS)
 
     @property
     def oldest_age(self) -> float | None:
@@ -165,7 +180,7 @@ def measure(rows: Sequence[Flow], *, slots: int) -> Rates:
 
 
 def read(queue: str, *, now: datetime) -> Pulse:
-    """Measure a queue's pulse: seven short queries, bounded however deep it is."""
+    """Measure a queue's pulse: nine short queries, bounded however deep it is."""
     rows = list(Flow.objects.filter(queue=queue, ended_at__gt=now - LOOKBACK).order_by("ended_at"))
     listening = presence.listeners(queue, now=now)
     rates = measure(rows, slots=listening.slots)
@@ -182,7 +197,7 @@ def read(queue: str, *, now: datetime) -> Pulse:
         measured_at=rows[-1].ended_at if rows else None, measured_seconds=rates.seconds,
         stalled=rates.stalled and depth > 0 and not busy,
         processes=listening.processes, slots=listening.slots,
-        paused_at=lanes.policy(queue).paused_at, oldest_at=oldest_at,
+        paused_at=lanes.policy(queue).paused_at, oldest_at=oldest_at, outside=_outside(queue, now),
         waiting={key: count * scale for key, count in waiting.items()}, busy=busy,
         paces={pace.kind: KindPace.of(pace.seconds) for pace in Pace.objects.all() if pace.seconds},
     )  # fmt: skip
@@ -192,7 +207,25 @@ def _waiting(queue: str) -> tuple[Counter[tuple[str, int]], datetime | None]:
     # Counted here: grouping a part of the rows by SQL joins the table with itself, and may read all of it.
     rows = Job.objects.filter(state=State.QUEUED, queue=queue).order_by().values_list("kind", "priority", "due_at")
     found = list(rows[:COUNTED])
-    return Counter((kind, priority) for kind, priority, _ in found), min((at for *_, at in found), default=None)
+    counts = Counter((kind, priority) for kind, priority, _ in found)
+    if len(found) < COUNTED:
+        return counts, min((at for *_, at in found), default=None)
+    return counts, _oldest_at(queue, {priority for _, priority in counts})
+
+
+def _oldest_at(queue: str, priorities: Iterable[int]) -> datetime | None:
+    """Since when the job that waits longest in a deep queue is due: by indexes, of those on the broker and others."""
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED)
+    heads = waiting.filter(dispatched_at=None).order_by("due_at", "id").values_list("due_at", flat=True)
+    oldest = [heads.filter(priority=priority).first() for priority in sorted(priorities)]
+    oldest.append(waiting.filter(dispatched_at__isnull=False).aggregate(oldest=Min("due_at"))["oldest"])
+    return min((at for at in oldest if at is not None), default=None)
+
+
+def _outside(queue: str, now: datetime) -> int:
+    children = Job.objects.filter(queue=queue, state=State.BLOCKED, attempt=0).values("id")
+    due = Job.objects.filter(queue=queue, state=State.SCHEDULED, due_at__lte=now).values("id")
+    return children[:COUNTED].count() + due[:COUNTED].count()
 
 
 def _seconds(row: Flow) -> float:

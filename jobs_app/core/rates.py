@@ -1,7 +1,8 @@
 """How fast an API token may submit: a token bucket, as the generic cell rate algorithm keeps it (ITU-T I.371, 2004).
 
-Its one number, when the bucket will be full again, is a row that all web processes see. They take from it in small
-batches, so that not every submission writes.
+Its one number, when the bucket will be full again, is a row that all web processes see. A process takes one from it,
+and twice as many each time that they are used up: so not every submission of a busy token writes, and little is taken
+that is not needed.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from jobs_app.models import RateBucket
 from jobs_app.models.guard import writing
 
 BATCH_SECONDS = 0.1
-"""A process takes what the rate allows in so long, at once."""
+"""A process takes at most what the rate allows in so long, at once."""
 
 CREDIT_SECONDS = 1.0
+"""What was not spent by then is lost."""
+
 REMEMBERED = 10_000
 
 
@@ -68,6 +71,7 @@ class Rates:
 
     def take(self, token: int, *, rate: float, burst: int, now: datetime) -> Taken:
         """Let one submission of a token pass, or say how long it has to wait."""
+        wanted = 1
         with self._lock:
             purse = self._purses.get(token)
             if purse is not None and self._clock() < purse.until:
@@ -76,7 +80,8 @@ class Rates:
                 if purse.credits > 0:
                     purse.credits -= 1
                     return Taken(1, 0.0, purse.taken.left + purse.credits)
-        taken = _take(token, max(1, min(int(rate * BATCH_SECONDS), burst // 4)), rate=rate, burst=burst, now=now)
+                wanted = max(1, min(2 * purse.taken.credits, int(rate * BATCH_SECONDS), burst // 4))
+        taken = _take(token, wanted, rate=rate, burst=burst, now=now)
         with self._lock:
             lasts = CREDIT_SECONDS if taken.credits else min(taken.wait, BATCH_SECONDS)
             self._purses[token] = _Purse(taken, taken.credits - 1, self._clock() + lasts)

@@ -1,4 +1,7 @@
-"""Counts of refusals. Nothing is written while the caller waits; a second later its process adds up and writes."""
+"""Counts of refusals. Nothing is written while the caller waits; a second later its process adds up and writes.
+
+While refusals go on it writes less and less often: that is when the database has enough to do.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 
 from django.db import Error, IntegrityError, close_old_connections, connection, transaction
 
@@ -18,6 +23,7 @@ from jobs_app.models.guard import writing
 logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0
+LONGEST_SECONDS = 10.0
 DIFFERENT = 1000
 """Users and reasons a process counts apart between two writes; the rest is added to the system's."""
 
@@ -25,8 +31,9 @@ DIFFERENT = 1000
 class Tally:
     """What this process refused since it wrote last."""
 
-    def __init__(self, write_seconds: float = WRITE_SECONDS) -> None:
+    def __init__(self, write_seconds: float = WRITE_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._write_seconds = write_seconds
+        self._clock = clock
         self.forget()
 
     def forget(self) -> None:
@@ -34,6 +41,7 @@ class Tally:
         self._counts: Counter[tuple[str, int | None, Reason]] = Counter()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._pause, self._written_at = self._write_seconds, 0.0
 
     def count(self, queue: str, owner: int | None, reason: Reason) -> None:
         """Count one refusal; it is written about a second later."""
@@ -41,14 +49,21 @@ class Tally:
             key = (queue, owner, reason)
             self._counts[key if key in self._counts or len(self._counts) < DIFFERENT else (queue, None, reason)] += 1
             if self._timer is None:
-                self._timer = threading.Timer(self._write_seconds, self._write_apart)
+                self._timer = threading.Timer(self.pause(), self._write_apart)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def pause(self) -> float:
+        """Seconds until the next write: twice as many as before, unless it has been quiet for as long since."""
+        quiet = self._clock() - self._written_at > self._pause
+        self._pause = self._write_seconds if quiet else min(2 * self._pause, LONGEST_SECONDS)
+        return self._pause
 
     def write(self) -> int:
         """Write what was counted; returns how many refusals. While the ledger is away they are kept."""
         with self._lock:
             counts, self._counts, self._timer = self._counts, Counter(), None
+            self._written_at = self._clock()
         if not counts:
             return 0
         try:

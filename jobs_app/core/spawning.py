@@ -10,7 +10,7 @@ from django.db import transaction
 
 from jobs_app import registry
 from jobs_app.context import Cancelled, Child
-from jobs_app.core import admission, events, families, queries, submission
+from jobs_app.core import admission, events, families, queries, side_door, submission
 from jobs_app.errors import InvalidRequest, TooLarge
 from jobs_app.lifecycle import EventName, State, Via
 from jobs_app.models import Job, JobInput
@@ -53,7 +53,7 @@ def spawn(parent: Job, children: Sequence[Child], *, now: datetime) -> list[UUID
 
 
 def _let_in(queue: str, now: datetime) -> None:
-    while families.release(queue, now=now) == families.BATCH:
+    while families.release(queue, now=now) == side_door.BATCH:
         pass  # a batch that was not full is the last there is room for
 
 

@@ -113,7 +113,7 @@ def accept(
     queue = options.queue or definition.queue
     _check_options(options, now)
     admission.check_queue(queue)
-    admission.check_rate(options.token, queue, owner, now=now)
+    admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)
     checked = check(definition, parameters, owner)
     earlier = _earlier(owner, options.idempotency_key, checked.digest)
     if earlier is not None:

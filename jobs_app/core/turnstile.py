@@ -1,7 +1,7 @@
 """The turnstile: what one process knows of the gates, so that most submissions pass without asking anybody.
 
-It spends the credits it was given, remembers for a moment that a queue was full, and gives each refused caller a place
-in a line. All of it is lost with the process, and harms nothing.
+It spends the credits it was given, remembers for a moment that a queue was full, and how much of it users hold. All of
+it is lost with the process, and harms nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,20 +19,19 @@ from django.db import connection
 from jobs_app.core import gate
 from jobs_app.core.gate import Grant
 from jobs_app.core.lanes import Policy
+from jobs_app.core.shares import Shares
 
 CREDIT_SECONDS = 1.0
 """Credits that were not spent by then are given up: others may need them."""
 
 REFUSAL_SECONDS = 0.1
-"""For so long a full queue is not asked about again, so that refusals cost nothing."""
+"""For so long at least a full queue is not asked about again, so that refusals cost nothing."""
+
+ROOM_SECONDS = 5.0
+"""For so long it is told how much room a queue had."""
 
 RENEW_SECONDS = 20.0
 """How often a process shows itself at a closed gate, so that the others know that it is there."""
-
-REMEMBERED = 10_000
-"""Users, tokens and places in a line that a process remembers."""
-
-SHARE_PART = 8
 
 
 class Full(Exception):
@@ -53,14 +52,9 @@ class _Purse:
     refused: Grant | None = None
     refused_until: float = 0.0
     grant: Grant | None = None
+    asked_at: float = 0.0
     policy: Policy | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-@dataclass
-class _Share:
-    credits: int
-    counted_at: float
 
 
 class Turnstile:
@@ -73,24 +67,24 @@ class Turnstile:
     def forget(self) -> None:
         """Begin anew: in a forked child, and for each test."""
         self._purses: dict[str, _Purse] = {}
-        self._shares: OrderedDict[tuple[object, ...], _Share] = OrderedDict()
+        self.shares = Shares(self._clock)
         self._lock = threading.Lock()
 
-    def enter(self, queue: str, policy: Policy, *, now: datetime) -> bool:
+    def enter(self, queue: str, policy: Policy, *, now: datetime, over: bool = False) -> bool:
         """Let one submission in. Returns whether it spent a credit: then the caller says ``leave`` when it is over.
 
-        Raises Full.
+        over: up to the hard limit; rare, so the gate is asked each time. Raises Full.
         """
         purse = self._purse(queue)
         if purse.policy is not policy and purse.policy != policy:
             self._begin_anew(purse, policy)
         if gate.exclusive():
             # Nor may it wait for a thread of this process that waits for its transaction.
-            purse.grant = gate.look(queue, policy, now=now)
+            purse.grant, purse.asked_at = gate.look(queue, policy, now=now, over=over), self._clock()
             if purse.grant.credits == 0:
                 raise Full(purse.grant.depth, purse.grant.processes)
             return False
-        full = purse.refused
+        full = None if over else purse.refused
         if full is not None and self._clock() < purse.refused_until:
             raise Full(full.depth, full.processes)
         if full is None:
@@ -101,7 +95,7 @@ class Turnstile:
         try:
             self._tidy(purse)
             if purse.credits == 0:
-                self._ask(queue, purse, policy, now)
+                self._ask(queue, purse, policy, now, over)
             purse.credits -= 1
             purse.passing.append(self._clock())
         finally:
@@ -117,51 +111,34 @@ class Turnstile:
         with purse.lock:
             if purse.passing:
                 purse.passing.popleft()
-            near, holding = purse.near, self._holding(purse)
-        if near and not connection.in_atomic_block:
-            gate.report(queue, holding=holding, now=now)
-
-    def within_share(self, key: tuple[object, ...], limit: int, count: Callable[[], int]) -> bool:
-        """Whether one more is within a share, counted anew after a second or an eighth of the room.
-
-        Not exact: each process may let one more in than there is room for.
-        """
-        with self._lock:
-            share = self._shares.get(key)
-            if share is not None and self._clock() - share.counted_at < self._lasts(share):
-                share.credits -= share.credits > 0
-                return share.credits >= 0
-        room = limit - count()
-        with self._lock:
-            left = max(1, room // SHARE_PART) - 1 if room > 0 else -1
-            self._shares[key] = _Share(left, self._clock())
-            self._shares.move_to_end(key)
-            while len(self._shares) > REMEMBERED:
-                self._shares.popitem(last=False)
-        return room > 0
+            if purse.near and not connection.in_atomic_block:
+                # Within the lock: another thread's contact must not be overwritten with what was true before it.
+                gate.report(queue, holding=self._holding(purse), now=now)
 
     def room(self, queue: str) -> int | None:
-        """About how many more the queue takes, as of the last contact; None before the first."""
-        grant = self._purse(queue).grant
-        return None if grant is None else grant.room
+        """About how many more the queue takes, as of the last contact; None if that was some time ago."""
+        purse = self._purse(queue)
+        lately = self._clock() - purse.asked_at <= ROOM_SECONDS
+        return purse.grant.room if purse.grant is not None and lately else None
 
-    def depth(self, queue: str) -> int:
-        """How many waited, as of the last contact; 0 before the first."""
+    def processes(self, queue: str) -> int:
+        """How many processes share what the queue takes, as of the last contact; at least this one."""
         grant = self._purse(queue).grant
-        return 0 if grant is None else grant.depth
+        return 1 if grant is None else grant.processes
 
-    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime) -> None:
-        grant = None
-        if purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
+    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime, over: bool) -> None:
+        grant, began = None, self._clock()
+        if not over and purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
             grant = gate.still_closed(queue, policy, now=now)
         if grant is None:
-            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now)
+            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now, over=over)
             purse.taken_at = self._clock()
-        purse.grant, purse.credits = grant, grant.credits
+        purse.grant, purse.asked_at, purse.credits = grant, self._clock(), grant.credits
         purse.near = grant.credits <= 1
         purse.refused = None if grant.credits else grant
         if not grant.credits:
-            purse.refused_until = self._clock() + REFUSAL_SECONDS
+            cost = max(self._clock() - began - gate.CHEAP_SECONDS, 0.0)
+            purse.refused_until = self._clock() + max(REFUSAL_SECONDS, gate.DUTY * cost)
             raise Full(grant.depth, grant.processes)
 
     def _begin_anew(self, purse: _Purse, policy: Policy) -> None:
@@ -178,12 +155,6 @@ class Turnstile:
 
     def _holding(self, purse: _Purse) -> int:
         return purse.credits + len(purse.passing)
-
-    def _lasts(self, share: _Share) -> float:
-        """How long a count of a share serves: while it has credits, a second; refused, a moment; else not at all."""
-        if share.credits > 0:
-            return CREDIT_SECONDS
-        return REFUSAL_SECONDS if share.credits < 0 else 0.0
 
     def _purse(self, queue: str) -> _Purse:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.forms.boundfield import BoundField
 
-from jobs_app.errors import FieldProblem, InvalidParameters
+from jobs_app.errors import FieldProblem, InvalidParameters, Refused
 from jobs_app.forms.fields import Gathered, TextField
 from jobs_app.forms.files import CHOSEN, BaseFileField
 from jobs_app.forms.questions import SEPARATOR, Group, Question
@@ -56,6 +56,11 @@ class KindForm(forms.Form):
     def wrong(self) -> list[BoundField]:
         """The fields with problems, in order."""
         return [self[name] for name in self.fields if name in self.errors]
+
+    def refused(self) -> Refused | None:
+        """That there was no room for one of the files, if that is what is wrong."""
+        files = [each for each in self.fields.values() if isinstance(each, BaseFileField)]
+        return next((each.refused for each in files if each.refused is not None), None)
 
     def parameters(self) -> dict[str, Any]:
         """What was gathered, JSON-ready and nested as the kind has it; fields that could not be read are left out."""

@@ -19,7 +19,7 @@ from django.utils import timezone
 from jobs_app import conf
 from jobs_app.core import artifacts
 from jobs_app.core.clock import database_now
-from jobs_app.errors import InvalidParameters, NotFound, WeirError
+from jobs_app.errors import InvalidParameters, NotFound, Refused, WeirError
 from jobs_app.forms.fields import MISSING, Gathered, ListField
 from jobs_app.forms.questions import Question
 from jobs_app.reads import files as stored
@@ -90,9 +90,11 @@ class FileWidget(forms.Widget):
 
 
 class BaseFileField(Gathered):
-    """The base. ``owner`` is who uploads; the form sets it. ``kept``: the ids of all files given, once cleaned."""
+    """The base. ``owner`` is who uploads; the form sets it. ``kept``: the ids of all files given, once cleaned.
+    ``refused``: that there was no room for a file now, with a time to come back."""
 
     owner: User | None = None
+    refused: Refused | None = None
     kept: list[str]
     widget: FileWidget
 
@@ -116,6 +118,7 @@ class BaseFileField(Gathered):
             except InvalidParameters as error:
                 raise ValidationError([problem.message for problem in error.problems]) from error
             except WeirError as error:
+                self.refused = error if isinstance(error, Refused) else None
                 raise ValidationError(f"{file.name}: {error}") from error
             self.kept.append(str(row.id))
         return self.kept

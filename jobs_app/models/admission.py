@@ -58,7 +58,7 @@ class RateBucket(Guarded):
 
 
 class Refusal(Guarded):
-    """How many submissions a process refused within about a second. Rows are only added; rollups sum them."""
+    """How many submissions a process refused within a second, or up to ten. Rows are only added; rollups sum them."""
 
     queue = models.CharField(max_length=100)
     owner = models.ForeignKey(

@@ -7,12 +7,6 @@ from datetime import datetime
 
 from jobs_app.core.pulses import Pulse, jobs_wait
 
-PATIENCE_SECONDS = 5.0
-"""A job that is due and finds a free slot starts well within that."""
-
-SILENCE_SECONDS = 15.0
-"""Upkeep measures every two seconds, and tells of an idle queue every ten; longer, and it is not there."""
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -40,11 +34,11 @@ def because(seen: Pulse, facts: Facts) -> str:
         heard = spell((seen.at - facts.last_heard).total_seconds())
         return f"No worker listens to it; the last one was heard of {heard} ago. Start one for this queue."
     free = seen.slots - seen.running
-    if free > 0 and (seen.oldest_age or 0.0) > PATIENCE_SECONDS:
+    if seen.unserved:
         slots = f"{free} {'slot is' if free == 1 else 'slots are'} free, yet nothing starts"
         if not facts.publishing:
             return f"The broker takes no messages: {slots}."
-        if seen.silent(SILENCE_SECONDS):
+        if seen.forsaken:
             return f"The broker, or upkeep, seems to be away: {slots}, and nothing is measured any more."
         if seen.stalled:
             return f"No message reaches a worker: {slots}. Upkeep works; look at the broker and at the workers."

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs_app.core import clock, control
-from jobs_app.errors import Conflict, InvalidRequest, NotFound, WeirError
+from jobs_app.errors import Conflict, InvalidRequest, NotFound, Refused, WeirError
 from jobs_app.lifecycle import State, Via
 from jobs_app.reads import jobs
 from jobs_app.reads.views import ArtifactView, EstimateView, JobView
@@ -103,8 +103,8 @@ def rerun(request: HttpRequest, job_id: UUID) -> HttpResponse:
         accepted = control.rerun(
             job_id, actor=user_of(request), now=clock.database_now(), via=Via.WEB, idempotency_key=key
         )
-    except NotFound:
-        raise
+    except (NotFound, Refused):
+        raise  # pages make of it an answer with its status, and a time to come back
     except WeirError as error:
         messages.error(request, f"{error.title}: {error}")
         return redirect("job", job_id=job_id)
@@ -125,7 +125,7 @@ def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> d
     return {
         "job": shown,
         "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
-        "explained": _explained(shown),
+        "explained": _explained(shown, now),
         "percent": words.percent(shown.progress.fraction),
         "family": (family := jobs.family(shown)),
         "children_list": f"{reverse('home')}?parent={shown.id}" if family else "",
@@ -141,13 +141,15 @@ def _ahead(shown: JobView, estimate: EstimateView | None, now: datetime) -> dict
     return {"job": shown, "followed": followed, "ahead": forecasts.ahead(shown, estimate, now)}
 
 
-def _explained(shown: JobView) -> str:
+def _explained(shown: JobView, now: datetime) -> str:
     """What the state means for this very job; why it waits, if it does."""
     match shown.state:
         case _ if shown.cancel_requested and not shown.final:
             return "It was asked to stop, and ends in a moment"
         case State.RUNNING:
             return "A worker is on it" + (f", at attempt {shown.attempt}" if shown.attempt > 1 else "")
+        case State.SCHEDULED if shown.due_at <= now:
+            return f"It waits for room in queue {shown.queue}, and was due"
         case State.SCHEDULED:
             return "It waits for its time"
         case State.RETRYING:

@@ -17,7 +17,7 @@ from django.shortcuts import render as django_render
 from django.utils.cache import add_never_cache_headers
 
 from jobs_app import conf
-from jobs_app.errors import LedgerAway, WeirError
+from jobs_app.errors import LedgerAway, Refused, WeirError
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -63,14 +63,14 @@ def render(request: HttpRequest, template: str, context: dict[str, Any], status:
 
 def refusal(request: HttpRequest, error: WeirError) -> HttpResponse:
     """An error as a page; to htmx, as a notice over the page that is already there."""
-    if is_fragment(request):
-        return notice(f"{error.title}: {error}", status=error.status)
     away = isinstance(error, LedgerAway)
-    response = render(
-        request, "away.html" if away else "refusal.html", {"error": error, "status": error.status}, status=error.status
-    )
-    if away:
-        response["Retry-After"] = str(RETRY_SECONDS)
+    if is_fragment(request):
+        response = notice(f"{error.title}: {error}", status=error.status)
+    else:
+        context = {"error": error, "status": error.status}
+        response = render(request, "away.html" if away else "refusal.html", context, status=error.status)
+    if away or isinstance(error, Refused):
+        response["Retry-After"] = str(error.retry_after if isinstance(error, Refused) else RETRY_SECONDS)
     return response
 
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 
 from jobs_app.core.patience import watch
 
-STATEMENT_SECONDS = 30.0
+STATEMENT_SECONDS = 10.0
+"""As long as a worker waits by default. The requests after the first that was cut off find out when they connect."""
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -100,6 +100,8 @@ def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> su
     """The accepted job; the refusal when there is no room now; None when the form says what is wrong with it."""
     try:
         if not form.is_valid():
+            if (refused := form.refused()) is not None:
+                return refused
             # Something could not be read. The rest is checked all the same, so that one round shows every problem.
             submission.check(kind, form.parameters(), user)
             return None

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs_app.core import artifacts, control, gate, lane_control, refusals, rescue, scheduling, submission, tokens
 from jobs_app.core.admission import policies
+from jobs_app.core.rates import Rates
 from jobs_app.core.turnstile import turnstile
 from jobs_app.errors import NotAllowed, QueueFull, RateExceeded, ShareExceeded
 from jobs_app.lifecycle import Reason, State
@@ -232,6 +233,33 @@ def test_a_token_that_submits_too_fast_is_told_to_wait(configured: Configure, al
     fill(10, owner=alice, now=now)  # in a browser there is no token
 
 
+def test_processes_take_little_of_a_rate_that_they_do_not_need(alice: User, now: datetime) -> None:
+    token = tokens.issue(alice, "spread", now=now)[0].pk
+    processes = [Rates(lambda: 1000.0) for _ in range(30)]
+    assert all(each.take(token, rate=100, burst=100, now=now).credits for each in processes)
+    assert RateBucket.objects.get().full_at == now + timedelta(seconds=0.3), "one for each"
+    busy = processes[0]
+    with CaptureQueriesContext(connection) as seen:
+        assert all(busy.take(token, rate=100, burst=100, now=now).credits for _ in range(34))
+    assert sum(each["sql"].startswith("UPDATE") for each in seen) <= 6, "a busy one takes 2, 4, 8, 10, 10"
+
+
+@pytest.mark.usefixtures("still_line")
+def test_those_who_are_too_fast_are_told_times_one_after_another(
+    configured: Configure, alice: User, now: datetime
+) -> None:
+    configured(token_rate=0.5, token_burst=1, retry_after_seconds=60)
+    token = tokens.issue(alice, "fast", now=now)[0].pk
+    submitted(owner=alice, token=token, now=now)
+    told = []
+    for key in range(40):
+        with pytest.raises(RateExceeded) as refused:
+            submitted(owner=alice, token=token, now=now, idempotency_key=str(key))
+        told.append(refused.value.retry_after)
+    assert told[:4] == [3, 5, 7, 9], "two seconds for each, and a tenth more"
+    assert 48 <= min(told[-10:]) <= max(told) <= 60, "at most the longest time"
+
+
 def test_only_so_many_jobs_may_be_due_later(configured: Configure, alice: User, bob: User, now: datetime) -> None:
     configured(scheduled_limit=2)
     later = now + timedelta(days=1)
@@ -273,6 +301,20 @@ def test_refusals_are_counted_by_queue_user_and_reason(configured: Configure, al
     of_alice = Refusal.objects.filter(queue="default", owner=alice, reason=Reason.USER_SHARE)
     of_nobody = Refusal.objects.filter(queue="default", owner=None, reason=Reason.FULL)
     assert [rows.aggregate(n=Sum("count"))["n"] for rows in (of_alice, of_nobody)] == [3, 2]
+
+
+def test_while_refusals_go_on_they_are_written_less_and_less_often() -> None:
+    clock = [1000.0]
+    tally = refusals.Tally(clock=lambda: clock[0])
+    pauses = []
+    for _ in range(6):
+        pauses.append(tally.pause())
+        clock[0] += pauses[-1]
+        tally.write()
+        clock[0] += 0.05
+    assert pauses == [1, 2, 4, 8, 10, 10]
+    clock[0] += 11
+    assert tally.pause() == 1
 
 
 def test_refusals_of_a_user_who_was_deleted_meanwhile_are_the_systems() -> None:

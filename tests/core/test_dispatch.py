@@ -334,6 +334,17 @@ def test_a_queue_that_is_no_longer_configured_is_still_served(now: datetime, con
     assert sent() == [job.id]
 
 
+def test_the_names_of_queues_are_found_without_reading_all_that_waits(
+    now: datetime, configured: Callable[..., None], django_assert_num_queries: Any
+) -> None:
+    configured(queues=("default", LANE, "other"))
+    due(20, now)
+    submitted(queue="other", now=now)
+    with django_assert_num_queries(3) as seen:
+        assert dispatch.queue_names() == ["default", LANE, "other"]
+    assert all("LIMIT 1" in each["sql"] and "DISTINCT" not in each["sql"] for each in seen.captured_queries)
+
+
 def test_a_refill_takes_as_many_queries_for_one_job_as_for_forty_seven(
     now: datetime, configured: Callable[..., None], django_assert_num_queries: Any
 ) -> None:

@@ -274,7 +274,31 @@ def test_a_waiting_job_has_those_before_it_ahead_and_no_others(now: datetime) ->
     told = [estimates.of_job(job, now=now) for job in (jobs[2], jobs[0], jobs[1])]
     starts = [each.start_until for each in told if each is not None]
     assert starts == sorted(set(starts)), "the higher priority first, then the older one"
-    assert [estimates._ahead_of(job) for job in jobs] == [{KIND: 1}, {KIND: 2}, {}]
+    seen = estimates.pulse(LANE, now=now)
+    assert [estimates._ahead_of(job, seen) for job in jobs] == [{KIND: 1}, {KIND: 2}, {}]
+
+
+def test_a_job_deep_in_a_queue_has_all_before_it_ahead_about(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulses, "COUNTED", 4)
+    listening(LANE, now, slots=1)
+    jobs = [submitted(queue=LANE, now=now - (40 - each) * SECOND, priority=-1) for each in range(20)]
+    for each in range(4):
+        submitted(queue=LANE, now=now - each * SECOND, priority=3)
+    flowed(LANE, now, 1, depth=24)
+    estimates.forget()
+    seen = estimates.pulse(LANE, now=now)
+    seen = replace(seen, waiting={(KIND, -1): 20.0, (KIND, 3): 4.0})
+    places = [sum(estimates._ahead_of(jobs[place], seen).values()) for place in (0, 10, 19)]
+    assert places == [pytest.approx(expected, abs=1) for expected in (4, 14, 23)]
+
+
+def test_the_oldest_of_a_deep_queue_is_found(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulses, "COUNTED", 4)
+    for age, priority in ((1, 0), (2, 5), (3, 0), (4, 5), (50, 0)):
+        submitted(queue=LANE, now=now - age * SECOND, priority=priority)
+    assert pulses.read(LANE, now=now).oldest_age == 50
+    altered(submitted(queue=LANE, now=now - 90 * SECOND), dispatched_at=now)
+    assert pulses.read(LANE, now=now).oldest_age == 90
 
 
 def test_a_running_job_ends_as_its_kind_does_and_the_past_is_left_out(now: datetime) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs_app.core import gate
 from jobs_app.core.gate import Grant, Standing, batch, counted, must_count
 from jobs_app.core.lanes import Policy
-from jobs_app.core.line import Line
+from jobs_app.core.line import KEYLESS, Line
 from jobs_app.core.rates import fill
+from jobs_app.core.shares import Shares
 from jobs_app.core.turnstile import Full, Turnstile
 
 POLICY = Policy(limit=100, hard_limit=110, low_water=90, user_limit=50, token_limit=50, window=10, paused_at=None)
@@ -61,6 +63,7 @@ def test_a_gate_closes_without_room_and_opens_at_low_water() -> None:
 
 
 @given(st.integers(0, 200), st.integers(0, 50), st.booleans(), st.integers(1, 16))
+@example(95, 10, False, 1)
 def test_batches_never_exceed_the_room(depth: int, held: int, closed: bool, processes: int) -> None:
     after = counted(Standing(0, 0, closed, 1.0, 0.0), POLICY, depth=depth, held=held)
     granted = batch(after, processes)
@@ -110,6 +113,61 @@ def test_old_credits_are_given_up_and_a_refusal_is_remembered_for_a_moment(
     turnstile.enter("default", POLICY, now=noon)
 
 
+def test_how_much_room_there_was_is_not_told_for_long(contacts: list[Grant], noon: datetime) -> None:
+    clock = Clock()
+    turnstile = Turnstile(clock)
+    contacts.append(Grant(3, 50, 50, 1))
+    assert turnstile.room("default") is None
+    turnstile.enter("default", POLICY, now=noon)
+    clock.now += 4
+    assert turnstile.room("default") == 50
+    clock.now += 2
+    assert turnstile.room("default") is None
+
+
+def test_a_full_queue_that_is_dear_to_count_is_asked_about_less_often(
+    monkeypatch: pytest.MonkeyPatch, contacts: list[Grant], noon: datetime
+) -> None:
+    clock, asked = Clock(), []
+
+    def dear(*_: object, **__: object) -> Grant:
+        asked.append(clock.now)
+        clock.now += 0.055
+        return Grant(0, 0, 100, 1)
+
+    monkeypatch.setattr(gate, "contact", dear)
+    turnstile = Turnstile(clock)
+    for _ in range(100):
+        with pytest.raises(Full):
+            turnstile.enter("default", POLICY, now=noon)
+        clock.now += 0.05
+    assert len(asked) <= 6, "a twentieth of the time at most"
+
+
+def test_a_share_is_given_out_by_parts_and_counted_when_they_are_used_up() -> None:
+    clock, counts = Clock(), []
+    shares = Shares(clock)
+
+    def enter(held: int) -> int | None:
+        def count() -> int:
+            counts.append(held)
+            return held
+
+        return shares.enter(("a",), 1000, count=count, ahead=lambda: 7, processes=2)
+
+    assert [enter(0) for _ in range(62)] == [None] * 62  # an eighth of the room, for two processes
+    assert len(counts) == 1
+    for _ in range(62):
+        shares.leave(("a",))
+    assert enter(62) is None
+    assert len(counts) == 2
+    clock.now += 1.1
+    assert enter(1000) == enter(0) == 7, "a refusal is remembered for a moment"
+    clock.now += 0.11
+    assert enter(998) is None, "one is on its way, and one may come in"
+    assert enter(998) == 7
+
+
 def test_those_refused_are_told_times_one_after_another() -> None:
     line = Line(Clock())
     told = [line.place("default", key, first=2.0, pace=5.0, longest=300) for key in range(200)]
@@ -117,6 +175,23 @@ def test_those_refused_are_told_times_one_after_another() -> None:
     assert told[0] == 3  # two seconds, a place in the line, and a tenth more
     assert 40 <= told[-1] - told[0] <= 48
     assert max(told.count(second) for second in set(told)) <= 5
+
+
+def test_callers_without_a_key_are_spread_too_and_one_user_does_not_make_the_line_long() -> None:
+    line = Line(Clock(), random.Random(1).random)
+    told = [line.place("default", None, user=1, first=2.0, pace=5.0, longest=300) for _ in range(200)]
+    assert max(told) - min(told) >= 30
+    assert max(told.count(second) for second in set(told)) <= 15
+    for _ in range(10_000):
+        line.place("default", None, user=1, first=2.0, pace=5.0, longest=300)
+    assert line.place("default", None, user=2, first=2.0, pace=5.0, longest=300) <= 2 + KEYLESS / 5 * 1.1 + 2
+
+
+def test_lines_for_different_things_do_not_lengthen_each_other() -> None:
+    line = Line(Clock())
+    for key in range(100):
+        line.place(("default", "user share", 1), str(key), first=0.0, pace=1.0, longest=300)
+    assert line.place("default", "other", first=2.0, pace=5.0, longest=300) == 3
 
 
 def test_a_caller_that_comes_too_early_keeps_its_place() -> None:

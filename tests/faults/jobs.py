@@ -22,7 +22,10 @@ def accepted(response: httpx.Response) -> UUID:
 def refused(response: httpx.Response) -> None:
     assert (response.status_code, response.headers["Content-Type"]) == (503, PROBLEM), response.text
     assert response.json()["code"] == "ledger-away"
-    assert int(response.headers["Retry-After"]) > 0
+    assert response.json()["detail"] == (
+        "the ledger's database does not answer; try again, with the same Idempotency-Key"
+    )
+    assert 5 <= int(response.headers["Retry-After"]) <= 10
 
 
 def slow_job(seconds: float = 5.0) -> Job:

@@ -72,14 +72,15 @@ def test_a_token_that_is_too_fast_gets_429_and_another_does_not(configured: Conf
 
 
 def test_ordinary_answers_say_what_is_left(alice: User, configured: Configure) -> None:
-    configured(queue_limit=100, token_burst=50)
+    configured(queue_limit=100, user_share=0.3, token_burst=50)
     client = client_of(alice)
     submit(client)
     response = submit(client)
-    assert response.headers["RateLimit-Policy"] == '"queue";q=100, "token";q=50'
+    assert response.headers["RateLimit-Policy"] == '"queue";q=100, "user";q=30, "token";q=50'
     left = dict(each.replace('"', "").split(";r=") for each in response.headers["RateLimit"].split(", "))
-    assert set(left) == {"queue", "token"}
+    assert set(left) == {"queue", "user", "token"}
     assert 90 <= int(left["queue"]) <= 100
+    assert 28 <= int(left["user"]) < 30
     assert 0 < int(left["token"]) < 50
 
 

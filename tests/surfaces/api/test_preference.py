@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_app.api.preference import Wait, read
-from jobs_app.core import clock, estimates, inline
+from jobs_app.core import clock, estimates, execution, inline
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, Pace, Queue
 from jobs_app.models.guard import writing
@@ -120,6 +120,24 @@ def test_one_that_is_slower_than_usual_goes_on_behind_the_answer(client: Client,
     job = Job.objects.get(id=response.json()["id"])
     eventually(lambda: fresh(job).state == State.SUCCEEDED, what="the job to end")
     assert happened(job) == ["submitted", "claimed", "succeeded"]
+
+
+def test_a_job_that_could_not_be_run_in_the_request_was_accepted_all_the_same(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> int:
+        raise OperationalError("the connection was lost")
+
+    measured()
+    monkeypatch.setattr(execution, "run", lost)
+    response = submit(client, QUICK, {"Prefer": "wait"})
+    assert (response.status_code, response.json()["state"]) == (202, "queued")
+
+
+def test_nothing_is_read_of_a_queue_that_is_not_there(client: Client) -> None:
+    measured()
+    assert submit(client, QUICK, {"Prefer": "wait"}, queue="no such").status_code == 422
+    assert "no such" not in estimates._sights._kept
 
 
 @pytest.mark.usefixtures("_ended")

@@ -159,6 +159,7 @@ def test_what_others_raise_is_mapped(error: Exception, status: int, code: str) -
     response = answered(error)
     assert (response.status_code, json.loads(response.content)["code"]) == (status, code)
     assert ("Retry-After" in response.headers) == (status == 503)
+    assert status != 503 or 5 <= int(response.headers["Retry-After"]) <= 10
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,12 @@ def test_a_failure_is_said_in_words_with_its_traceback_folded_away(alices: Clien
     assert "<summary>Traceback of KeyError</summary>" in drawn
 
 
+def test_a_job_that_is_due_and_finds_no_room_says_so(alices: Client, alice: User, now: Any) -> None:
+    job = reaching(State.SCHEDULED, owner=alice)
+    assert "It waits for its time" in look(alices, job)
+    assert "It waits for room in queue default, and was due" in look(alices, altered(job, due_at=now))
+
+
 def test_secrets_stay_starred(alices: Client, alice: User) -> None:
     job = submitted("probe.signs_in", {"login": {"name": "al", "password": "hunter2-secret"}}, owner=alice)
     drawn = look(alices, job)

@@ -155,6 +155,18 @@ def test_a_full_queue_keeps_the_form_and_says_when_to_send_it_again(
     assert Job.objects.count() == 1
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_running_again_into_a_full_queue_says_when_to_come_back(
+    transactional_db: None, nudged: list[str], alice: User, configured: Callable[..., None], headers: dict[str, str]
+) -> None:
+    configured(queue_limit=1, user_share=1)
+    job = submitted("system.echo", {"text": "one"}, owner=alice)
+    answer = logged_in(alice).post(reverse("job-rerun", args=[job.id]), {"_key": "mine"}, headers=headers)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "300")
+    assert "1 job waits in queue default" in answer.content.decode() + answer.get("HX-Trigger", "")
+    assert Job.objects.count() == 1
+
+
 def test_a_share_is_told_on_the_form_too(
     transactional_db: None, nudged: list[str], alice: User, configured: Callable[..., None]
 ) -> None:

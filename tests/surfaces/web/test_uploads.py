@@ -54,6 +54,21 @@ def test_a_file_stays_uploaded_and_chosen_when_another_field_is_wrong(alices: Cl
     assert Artifact.objects.count() == 1
 
 
+def test_no_room_for_an_upload_is_told_with_a_time_to_come_back(
+    alices: Client, alice: User, now: Any, configured: Callable[..., None]
+) -> None:
+    configured(open_uploads=2, retry_after_seconds=77)
+    upload(alice, now=now)
+    answer = alices.post(SUBMIT, {"first": file("new.csv"), "others": [file("more.csv")]})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "77")
+    shown = answer.content.decode()
+    assert 'data-countdown="77"' in shown
+    assert "at most 2 uploads of one user" in shown
+    kept = Artifact.objects.get(name="new.csv")
+    assert f'<option value="{kept.id}" selected>' in shown, "what was uploaded before it is chosen"
+    assert not Job.objects.exists()
+
+
 def test_a_required_file_that_is_missing_is_said_at_its_field(alices: Client) -> None:
     answer = alices.post(SUBMIT, {})
     assert answer.context["form"].errors["first"] == ["expected a file, got none"]
