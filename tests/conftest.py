@@ -41,6 +41,7 @@ ONCE = (
     "faults/test_sqs.py",
     "measures/test_estimates.py",
     "measures/test_overload.py",
+    "measures/test_promises.py",
     "surfaces/cli/test_processes.py",
     "surfaces/test_flower.py",
     "surfaces/test_install.py",

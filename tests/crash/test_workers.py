@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from django.db import OperationalError, connection, transaction
 
 from jobs_app.core import submission
 from jobs_app.models import Job
-from jobs_app.platform.waiting import until
+from tests.support.freezing import frozen, process_of
 from tests.support.ledger import fresh, happened
 from tests.support.processes import Workers, eventually, finished
 
@@ -24,32 +20,6 @@ def running(job: Job) -> Job:
     row = eventually(ask, what="the job to run")
     assert row is not None
     return row
-
-
-def process_of(job: Job) -> int:
-    """The process that holds a job: the middle of ``host/process/message``."""
-    return int(job.holder.split("/")[1])
-
-
-@contextmanager
-def frozen(process: int) -> Iterator[None]:
-    """Stop a process, but not in the middle of a write: on SQLite nobody else could write then."""
-
-    def stop() -> bool:
-        os.kill(process, signal.SIGSTOP)
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("UPDATE jobs_app_queue SET paused_at = NULL")
-        except OperationalError:
-            os.kill(process, signal.SIGCONT)
-            return False
-        return True
-
-    assert until(stop, 120)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 def test_the_job_of_a_worker_that_vanished_is_taken_over_when_its_lease_has_run_out(workers: Workers) -> None:

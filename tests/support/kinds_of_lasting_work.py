@@ -47,6 +47,18 @@ def atomic_checkpoint(*, context: JobContext) -> Any:
     raise ValueError("on purpose")
 
 
+@job("probe.atomic_at_first", atomic=True, timeout=HOUR)
+def atomic_at_first(seconds: float, mark: str, *, context: JobContext) -> int:
+    """Write a row (a group of users named for the attempt), tell so by a file, and wait in the first attempt."""
+    from django.contrib.auth.models import Group
+
+    Group.objects.create(name=f"attempt {context.attempt}")
+    Path(mark).touch()
+    if context.attempt == 1:
+        threading.Event().wait(seconds)
+    return context.attempt
+
+
 @job("probe.usually_quick", inline=timedelta(milliseconds=200), timeout=HOUR)
 def usually_quick(until: str = "") -> str:
     """Return at once, or (as told) only when a file is there: as a kind is that was quick until now."""
