@@ -151,12 +151,12 @@ def test_f04_a_worker_whose_parent_froze_is_ended_from_outside_and_its_jobs_are_
 
 
 def test_a_worker_that_is_told_to_stop_ends_a_deaf_handler_after_its_grace_and_uses_up_no_attempt(
-    stage: Stage,
+    stage: Stage, tmp_path: Path
 ) -> None:
     stage.stop("worker")
     stage.start("worker", STOP_GRACE_SECONDS="1")
-    job = submitted("probe.deaf", max_attempts=1)
-    mine_of(job)
+    job = submitted("probe.deaf", {"mark": str(tmp_path / "started")}, max_attempts=1)
+    eventually((tmp_path / "started").exists, what="the handler to be started")
     assert stage.stop("worker") == 0
     row = fresh(job)
     assert (row.state, row.attempt, row.failures, row.kills) == ("queued", 1, 0, 0)
