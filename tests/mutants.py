@@ -80,8 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "giving back what is to be cancelled", f"{CORE}/claims.py",
-        "cancelled = row.cancel_requested_at is not None", "cancelled = False",
-        ("tests/core/test_claims.py", PROPERTY),
+        "cancelled = row.cancel_requested_at is not None", "cancelled = False", ("tests/core/test_claims.py",),
     ),
     Mutant(
         "an attempt that has ended ends again", f"{CORE}/claims.py",

@@ -212,7 +212,8 @@ def test_f13_a_rolling_restart_under_load_loses_nothing_and_runs_nothing_twice(s
             stops.append(time.monotonic() - began)
             stage.start(name)
             stage.await_ready(name)
-            threading.Event().wait(1)
+            more = len(made) + 4
+            eventually(lambda more=more: len(made) >= more, what="some load on both")
     mine = Job.objects.filter(id__in=made)
     eventually(lambda: mine.filter(state="succeeded").count() == len(made), what="every job to succeed")
     waits = sorted(job.started_at - job.created_at for job in mine if job.started_at)
