@@ -25,7 +25,7 @@ from jobs_app.core import clock, control, submission
 from jobs_app.models import Attempt, Job
 from tests.faults.stage import Stage
 from tests.support.freezing import frozen, frozen_as_it_is, process_of
-from tests.support.ledger import fresh, happened, submitted
+from tests.support.ledger import columns_of, fresh, happened, submitted
 from tests.support.processes import eventually, finished
 
 pytestmark = pytest.mark.slow
@@ -102,8 +102,10 @@ def test_f03_what_a_frozen_child_says_after_its_job_was_taken_over_is_refused_an
     with frozen(process_of(mine_of(job))):
         row = finished(job.id)
         assert (row.state, row.result, row.attempt) == ("succeeded", 2, 2)
+        before = columns_of(job)
     assert refused(row) == "attempt 1 reported 'succeeded' when the job was succeeded at attempt 2"
-    assert fresh(job).finished_at == row.finished_at
+    assert columns_of(job) == before
+    assert list(row.attempts.order_by("number").values_list("outcome", flat=True)) == ["lost", "succeeded"]
     assert happened(job) == ["submitted", "claimed", "rescued", "claimed", "succeeded", "late write refused"]
     stage.serves()
 
