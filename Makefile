@@ -74,7 +74,7 @@ chaos: setup-development ## Break everything at random under load and count (min
 	@exec $(VENV_PYTHON) -m tests.chaos $(ARGUMENTS)
 
 mutants: setup-development ## Take one guard at a time out of a copy of the code and see that tests notice
-	@exec env WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m tests.mutants $(ARGUMENTS)
+	@exec $(VENV_PYTHON) -m tests.mutants $(ARGUMENTS)
 
 lock: python ## Pin the requirements; make lock UPGRADE=--upgrade takes the newest versions
 	@test -x var/lock-tools/bin/uv || \

@@ -1,4 +1,4 @@
-"""Figures: percentiles, tables, and where they are kept."""
+"""Figures: percentiles, tables, what must hold of them, and where they are kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,33 @@ import math
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold."""
+
+    check: str
+    found: str
+    expected: str
+    holds: bool
+
+    def row(self) -> dict[str, Any]:
+        """For a table."""
+        return {**asdict(self), "holds": "yes" if self.holds else "NO"}
+
+
+def verdict(checks: Sequence[Check]) -> int:
+    """Say which checks do not hold; returns the exit code of a program that made them."""
+    failed = [f"{each.check}: {each.found}, expected {each.expected}" for each in checks if not each.holds]
+    say(f"\n{len(failed)} checks do not hold: {'; '.join(failed)}" if failed else "\nevery check holds")
+    return 1 if failed else 0
 
 
 def percentile(values: Sequence[float], part: float) -> float:

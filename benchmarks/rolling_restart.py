@@ -2,11 +2,12 @@
 
 The same load runs first without restarts. A job's wait is from its due time to its first claim. Each handler appends
 its starts and ends to a file, so that what really ran is counted beside the ledger. Promised: nothing lost, nothing
-run twice, no job delayed by more than 5 s and the workers' grace.
+run twice, no job delayed by more than 5 s and the workers' grace; the program ends with 1 if that does not hold.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from benchmarks import figures, ground
+from benchmarks import figures, ground, promises
 from jobs_app import conf
 from jobs_app.core import submission, transport
 from jobs_app.lifecycle import FINAL, State
@@ -48,11 +49,10 @@ class Load(threading.Thread):
             self.ids.append(job.id)
 
 
-def main() -> None:
-    """Measure both, print, keep."""
+def main() -> int:
+    """Measure both, print, keep, judge."""
     settings = ground.settings()
-    grace = getattr(conf.current(), "stop_grace_seconds", None)
-    settings["stop_grace_seconds"] = "none yet" if grace is None else grace
+    grace = settings["stop_grace_seconds"] = conf.current().stop_grace_seconds
     transport.publisher.drain()
     for name in ("upkeep", "beat"):
         ground.ready(name)
@@ -76,6 +76,7 @@ def main() -> None:
     stopped["largest added delay s"] = round(rows[1]["max"] - rows[0]["p50"], 3)
     figures.table("Restarts", [stopped])
     figures.keep(f"rolling-restart-{ground.options.database}", settings, {"rows": rows, "restarts": stopped})
+    return figures.verdict(promises.of_rolling_restart(rows, stopped, grace))
 
 
 def _restart(workers: dict[str, ground.Process], node: str) -> float:
@@ -101,4 +102,4 @@ def _row(title: str, load: Load, effects: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -42,6 +42,7 @@ ONCE = (
     "faults/test_stops.py",
     "measures/test_estimates.py",
     "measures/test_overload.py",
+    "measures/test_promises.py",
     "surfaces/cli/test_processes.py",
     "surfaces/test_flower.py",
     "surfaces/test_install.py",

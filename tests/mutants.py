@@ -29,6 +29,7 @@ class Mutant:
     old: str
     new: str
     tests: tuple[str, ...]
+    database: str = "sqlite"
 
 
 CORE = "jobs_app/core"
@@ -60,6 +61,54 @@ MUTANTS = (
         "WHERE state = 'running' AND", "WHERE", ("tests/core/test_liveness.py",),
     ),
     Mutant(
+        "claim without the state (PostgreSQL)", f"{CORE}/sql/claim.postgresql.sql",
+        "AND state = 'queued'", "", ("tests/core/test_claims.py", PROPERTY), "postgresql",
+    ),
+    Mutant(
+        "claim without a lock (PostgreSQL)", f"{CORE}/sql/claim.postgresql.sql",
+        "    FOR UPDATE SKIP LOCKED\n", "", ("tests/race/test_claims.py",), "postgresql",
+    ),
+    Mutant(
+        "heartbeat without the attempt (PostgreSQL)", f"{CORE}/sql/heartbeat.postgresql.sql",
+        "job.attempt = held.attempt AND ", "", ("tests/core/test_liveness.py", PROPERTY), "postgresql",
+    ),
+    Mutant(
+        "heartbeat without the state (PostgreSQL)", f"{CORE}/sql/heartbeat.postgresql.sql",
+        " AND job.state = 'running'", "", ("tests/core/test_liveness.py",), "postgresql",
+    ),
+    Mutant(
+        "giving back what is no longer ours", f"{CORE}/claims.py",
+        "row = queries.running(job.id, job.attempt)", "row = Job.objects.get(id=job.id)",
+        ("tests/core/test_claims.py", "tests/race/test_settlements.py", PROPERTY),
+    ),
+    Mutant(
+        "giving back what is to be cancelled", f"{CORE}/claims.py",
+        "cancelled = row.cancel_requested_at is not None", "cancelled = False", ("tests/core/test_claims.py",),
+    ),
+    Mutant(
+        "an attempt that has ended ends again", f"{CORE}/claims.py",
+        "number=job.attempt, outcome=Outcome.RUNNING", "number=job.attempt", ("tests/core/test_claims.py",),
+    ),
+    Mutant(
+        "the end of one attempt ends another", f"{CORE}/claims.py",
+        "number=job.attempt, outcome=Outcome.RUNNING", "outcome=Outcome.RUNNING", ("tests/core/test_claims.py",),
+    ),
+    Mutant(
+        "a stopping worker puts back what runs", f"{CORE}/dispatch.py",
+        "filter(id__in=list(ids), state=State.QUEUED).update(dispatched_at=None)",
+        "filter(id__in=list(ids)).update(dispatched_at=None)", ("tests/core/test_dispatch.py",),
+    ),
+    Mutant(
+        "many are moved whatever their state", f"{CORE}/transitions.py",
+        "rows = Job.objects.filter(id__in=ids, state=source)", "rows = Job.objects.filter(id__in=ids)",
+        ("tests/core/test_transitions.py",),
+    ),
+    Mutant(
+        "many are moved whatever their attempt", f"{CORE}/transitions.py",
+        "rows = rows if attempt is None else rows.filter(attempt=attempt)", "",
+        ("tests/core/test_transitions.py",),
+    ),
+    Mutant(
         "rescue of a lease that was extended meanwhile", f"{CORE}/rescue.py",
         "if job is None or (lapsed and job.lease_until is not None and job.lease_until >= now):",
         "if job is None:", ("tests/core/test_rescue.py", "tests/race/test_settlements.py"),
@@ -70,7 +119,7 @@ MUTANTS = (
     ),
     Mutant(
         "an atomic kind keeps its effects when refused", f"{CORE}/execution.py",
-        "                raise _Refused\n", "                pass\n", ("tests/core/test_execution.py",),
+        "                raise _Refused\n", "                pass\n", ("tests/core/test_execution.py", PROPERTY),
     ),
     Mutant(
         "progress without the attempt", f"{CORE}/liveness.py",
@@ -186,15 +235,17 @@ def noticed(mutant: Mutant, code: Path) -> list[str]:
         raise SystemExit(f"expected {mutant.old!r} once in {mutant.file}: the code has moved on, so must the mutant")
     file.write_text(whole.replace(mutant.old, mutant.new))
     try:
-        return [name for name in mutant.tests if not passes(name, code)]
+        return [name for name in mutant.tests if not passes(name, code, mutant.database)]
     finally:
         file.write_text(whole)
 
 
-def passes(tests: str, code: Path) -> bool:
-    """Whether these tests pass."""
+def passes(tests: str, code: Path, database: str) -> bool:
+    """Whether these tests pass, on a database of their own."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", tests]
-    ended = subprocess.run(command, cwd=code, env={**os.environ}, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment["WEIR_TEST_DATABASE"] = database
+    ended = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode not in {0, 1}:
         raise SystemExit(f"expected {tests} to run, and it ended with {ended.returncode}:\n{ended.stdout[-3000:]}")
     return ended.returncode == 0

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import figures
+from benchmarks.figures import Check
 from benchmarks.overload import checks, picture, series
-from benchmarks.overload.checks import Check
 from benchmarks.overload.options import given, options
 from jobs_app.platform.processes import tether
 
@@ -35,9 +35,7 @@ def main() -> int:
     settings = {name: each.pop("settings") for name, each in found.items()}
     kept = {**found, "checks": {name: [check.row() for check in each] for name, each in judged.items()}}
     figures.keep(f"overload-{options.database}", next(iter(settings.values())), kept, _folders()[0])
-    failed = [check.check for each in judged.values() for check in each if not check.holds]
-    figures.say(f"\n{len(failed)} checks do not hold: {'; '.join(failed)}" if failed else "\nevery check holds")
-    return 1 if failed else 0
+    return figures.verdict([check for each in judged.values() for check in each])
 
 
 def _loads() -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks import figures
+from benchmarks.figures import Check
 
 OVERSHOOT = 1.01
 WAIT = 1.3
@@ -22,20 +22,6 @@ WITHIN = 0.8
 TOLD = 0.9
 WIDTH = 2.0
 """A range that is wider than so many times the wait tells nobody anything, however often it is right."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that must hold."""
-
-    check: str
-    found: str
-    expected: str
-    holds: bool
-
-    def row(self) -> dict[str, Any]:
-        """For a table."""
-        return {**asdict(self), "holds": "yes" if self.holds else "NO"}
 
 
 def answers(load: Mapping[str, Any], *statuses: int) -> list[float]:

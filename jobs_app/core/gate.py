@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, connection
 from django.db.models import Count, F, Q, Sum
 
 from jobs_app.core import queries
@@ -126,7 +126,7 @@ def exclusive() -> bool:
 
 def look(queue: str, policy: Policy, *, now: datetime, over: bool = False) -> Grant:
     """Count in the caller's own exclusive transaction: no credits are needed where nobody else can come in."""
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         gate, held = hold(queue, now=now)
         standing = _count(_standing(gate, now), queue, policy, held)
         granted = _one_over(standing, policy, held) if over else min(batch(standing, 1), 1)
@@ -181,7 +181,7 @@ def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime, over
 
 
 def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
         others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HEARD_OF)
         lately = Q(renewed_at__gt=now - HELD_FOR)

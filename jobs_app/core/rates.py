@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
 from jobs_app.core import queries
 from jobs_app.models import RateBucket
 from jobs_app.models.guard import writing
@@ -98,7 +96,7 @@ class Rates:
 
 
 def _take(token: int, wanted: int, *, rate: float, burst: int, now: datetime) -> Taken:
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         RateBucket.objects.bulk_create([RateBucket(token_id=token, full_at=now)], ignore_conflicts=True)
         row = queries.locked(RateBucket.objects.filter(token_id=token)).get()
         taken, full_at = fill(row.full_at, wanted, rate=rate, burst=burst, now=now)

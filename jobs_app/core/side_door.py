@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from jobs_app.core import gate, lanes, transitions
+from jobs_app.core import gate, lanes, queries, transitions
 from jobs_app.core.lanes import Policy
 from jobs_app.lifecycle import EventName, State
 from jobs_app.models import Gate, Job
@@ -35,7 +34,7 @@ def let_in(
     policy = lanes.policy(queue)
     if _room(Gate.objects.filter(queue=queue).first(), queue, policy, headroom) <= 0:
         return 0  # without the lock, that others wait for
-    with transaction.atomic(), writing():
+    with queries.brief(), writing():
         row, held = gate.hold(queue, now=now)
         room = _room(row, queue, policy, headroom) - held
         chosen = _choose(queue, outside, policy, min(room, BATCH))

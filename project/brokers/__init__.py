@@ -74,7 +74,8 @@ def celery_settings(configuration: Configuration) -> dict[str, Any]:
         # A bound on sockets, not a stock of them. Flower asks eight questions at once, two connections each: with
         # fewer than 17 its threads wait for one another for ever.
         "CELERY_BROKER_POOL_LIMIT": 20,
-        "CELERY_BROKER_HEARTBEAT": 20,
+        # A worker gives RabbitMQ up when two to three heartbeats are missing: it is to be well again within 60 s.
+        "CELERY_BROKER_HEARTBEAT": 10,
         "CELERY_TASK_SERIALIZER": "json",
         "CELERY_ACCEPT_CONTENT": ["json"],
         "CELERY_RESULT_ACCEPT_CONTENT": ["json"],

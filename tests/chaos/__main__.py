@@ -41,6 +41,8 @@ def _one(options: argparse.Namespace, seed: int) -> int:
             database=options.database,
             broker=options.broker,
             production_times=options.production_times,
+            max_kills=options.max_kills,
+            late=options.late,
             patience=options.patience,
             keep=options.keep,
         )
@@ -63,6 +65,7 @@ def _all(options: argparse.Namespace, seed: int, databases: Sequence[str], broke
                     sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--seconds", str(options.seconds),
                     "--jobs", str(options.jobs), "--database", database, "--broker", broker,
                     "--patience", str(options.patience), "--json", answer.name,
+                    "--max-kills", str(options.max_kills), *(["--late"] if options.late else []),
                     *(["--production-times"] if options.production_times else []),
                     *(["--keep"] if options.keep else []),
                 ]  # fmt: skip
@@ -85,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
     parser.add_argument("--broker", choices=[*BROKERS, "all"], default="valkey")
     parser.add_argument("--production-times", action="store_true", help="leases and heartbeats as they ship, not short")
+    parser.add_argument("--max-kills", type=int, default=100, help="MAX_KILLS; Weir ships with 3 (default 100: never)")
+    parser.add_argument("--late", action="store_true", help="fail if no late write was there to be refused")
     parser.add_argument("--patience", type=float, default=180, help="seconds for all jobs to end after the last fault")
     parser.add_argument("--keep", action="store_true", help="keep ledger, logs and record even when nothing is wrong")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")

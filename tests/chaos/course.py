@@ -74,7 +74,7 @@ class Course:
         )  # fmt: skip
         took = self._trouble(load, killer)
         found = verify.read()
-        verify.check(found, self.plan.orders, load.known, killer.journal)
+        verify.check(found, self.plan.orders, load.known, killer.journal, max_kills=self.options.max_kills)
         return report.make(
             self.options, found, load.known, killer, self.depths.samples, record=self.record, window=WINDOW,
             took=took, starts={member.name: member.starts for member in self.machine.members.values()},

@@ -14,7 +14,11 @@ SHORT_TIMES = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "5", "CANCEL_GRACE_S
 
 @dataclass(frozen=True)
 class Options:
-    """What one run is to be. ``patience``: seconds from the last fault until every job must be final."""
+    """What one run is to be. ``patience``: seconds from the last fault until every job must be final.
+
+    ``max_kills``: MAX_KILLS. So many that none is met: how a job ends must not depend on the killer's luck.
+    ``late``: fail if no late write was refused; such a run has shown nothing about them.
+    """
 
     seed: int
     seconds: float
@@ -22,6 +26,8 @@ class Options:
     database: str
     broker: str
     production_times: bool = False
+    max_kills: int = 100
+    late: bool = False
     patience: float = 180.0
     keep: bool = False
     say: Callable[[str], None] = lambda words: print(words, file=sys.stderr, flush=True)
@@ -44,8 +50,7 @@ def environment(options: Options, directory: Path, database: str, broker: str) -
         "WINDOW": str(WINDOW),
         # One token brings every order, as fast as the machine lets it: what was held up comes all at once.
         "TOKEN_RATE": "0",
-        # A job that happens to be hit again and again is no poison: how it ends must not depend on the killer's luck.
-        "MAX_KILLS": "100",
+        "MAX_KILLS": str(options.max_kills),
         "PYTHONFAULTHANDLER": "1",
         **({} if options.production_times else SHORT_TIMES),
     }

@@ -46,7 +46,12 @@ FAULTS: dict[str, tuple[int, float, float]] = {
 }
 """Faults of every combination: how often (a weight), and the shortest and longest duration in seconds."""
 
-PAST_LEASE = {"child frozen past its lease", "worker and its children frozen past the lease"}
+LONG = 1.0
+"""An atomic job of so many seconds is frozen in its transaction now and then; on PostgreSQL alone: SQLite's one lock
+would keep all others out."""
+
+FIRST = "child frozen past its lease"
+PAST_LEASE = {FIRST, "worker and its children frozen past the lease"}
 """These last a lease and a little, and on until the job has been taken over."""
 
 FAULTS_OF: dict[str, dict[str, tuple[int, float, float]]] = {
@@ -97,13 +102,17 @@ class Plan:
 def make(seed: int, *, seconds: float, jobs: int, database: str, broker: str, lease: float) -> Plan:
     """The plan of a run. ``lease`` is LEASE_SECONDS: a process is frozen past it, and not much longer."""
     menu = FAULTS | FAULTS_OF[database] | FAULTS_OF[broker]
-    return Plan(_orders(random.Random(f"orders {seed}"), seconds, jobs), _faults(seed, seconds, menu, lease))
+    orders = _orders(random.Random(f"orders {seed}"), seconds, jobs, long=database == "postgresql")
+    return Plan(orders, _faults(seed, seconds, menu, lease))
 
 
 def _faults(seed: int, seconds: float, menu: Mapping[str, tuple[int, float, float]], lease: float) -> tuple[Fault, ...]:
-    """Each fault of the menu once, in random order, as far as the time goes; then by weight."""
+    """Each fault of the menu once, in random order, as far as the time goes; then by weight.
+
+    A child that is frozen past its lease comes first: it is to have time to speak up again.
+    """
     chance = random.Random(f"faults {seed}")
-    names = chance.sample(sorted(menu), len(menu))
+    names = sorted(chance.sample(sorted(menu), len(menu)), key=FIRST.__eq__)
     found, at = [], CALM
     while at < seconds:
         name = names.pop() if names else chance.choices(list(menu), [weight for weight, _, _ in menu.values()])[0]
@@ -114,19 +123,20 @@ def _faults(seed: int, seconds: float, menu: Mapping[str, tuple[int, float, floa
     return tuple(found)
 
 
-def _orders(chance: random.Random, seconds: float, jobs: int) -> tuple[Order, ...]:
+def _orders(chance: random.Random, seconds: float, jobs: int, *, long: bool) -> tuple[Order, ...]:
     times = sorted(chance.uniform(0, seconds * SUBMITTING) for _ in range(jobs))
-    return tuple(_order(chance, at, number) for number, at in enumerate(times))
+    return tuple(_order(chance, at, number, long=long) for number, at in enumerate(times))
 
 
-def _order(chance: random.Random, at: float, number: int) -> Order:
+def _order(chance: random.Random, at: float, number: int, *, long: bool) -> Order:
     kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
     parameters: dict[str, Any] = {}
     max_attempts = None
     if kind == "chaos.slow":
         parameters = {"seconds": round(chance.uniform(0.2, 2.5), 2), "listens": chance.random() < 0.3}
     elif kind == "chaos.atomic":
-        parameters = {"seconds": round(chance.choice([0, 0, 0.02, 0.1]), 2)}
+        lasts = chance.choice([0, 0, 0.02, 0.1, chance.uniform(LONG, 2.5) if long else 0])
+        parameters = {"seconds": round(lasts, 2)}
     elif kind == "chaos.failing":
         parameters = {"times": chance.randint(1, 3)}
         if chance.random() < 0.3:

@@ -16,7 +16,9 @@ from tests.chaos.agenda import Agenda
 from tests.chaos.databases import Ledger
 from tests.chaos.journal import Deeds, Entry, NotNow
 from tests.chaos.machine import Machine, Member, alive, strike
-from tests.chaos.plan import Fault
+from tests.chaos.plan import LONG, Fault
+
+LASTING = ("chaos.slow", "chaos.atomic")
 
 FROZEN_SECONDS = 40
 """The longest time that a process is kept frozen until its job is taken over."""
@@ -42,7 +44,7 @@ class ProcessFaults:
         _kill(_one(busy if busy and fault.pick % 4 else children, fault), entry)
 
     def child_frozen(self, fault: Fault, entry: Entry) -> None:
-        """Freeze one that runs a slow job until that was taken over, and a moment longer."""
+        """Freeze one in a slow job, or in the transaction of an atomic one, until that was taken over, and longer."""
         pid = _one(sorted(_busy(deaf=True) & set(self._children())), fault)
         self._freeze([pid], fault.seconds, entry, longer=lambda: _holds(pid))
 
@@ -174,13 +176,17 @@ def _kill(pid: int, entry: Entry) -> None:
 
 
 def _busy(*, deaf: bool = False) -> set[int]:
-    """The processes that run a slow job now; ``deaf``: one that does not ask whether the job is still theirs."""
+    """The processes that run a long job now; ``deaf``: one that does not ask whether the job is still theirs."""
     try:
-        rows = list(Job.objects.filter(state=State.RUNNING, kind="chaos.slow").values_list("holder", "parameters"))
+        rows = list(Job.objects.filter(state=State.RUNNING, kind__in=LASTING).values_list("holder", "parameters"))
     except (DatabaseError, InterfaceError):
         connection.close()
         raise NotNow from None
-    return {int(holder.split("/")[1]) for holder, parameters in rows if not (deaf and parameters["listens"])}
+    return {
+        int(holder.split("/")[1])
+        for holder, parameters in rows
+        if not (deaf and parameters.get("listens")) and ("listens" in parameters or parameters["seconds"] >= LONG)
+    }
 
 
 def _holds(pid: int) -> bool:

@@ -31,6 +31,7 @@ class Report:
     states: dict[str, int]
     lost_attempts: int
     late_writes: int
+    late_atomic: int
     executed: dict[str, int]
     duplicates: dict[str, int]
     rescues: dict[str, figures.Times]
@@ -62,11 +63,13 @@ def make(
 ) -> Report:  # fmt: skip
     """Count."""
     executed, duplicates = figures.executions(record)
-    events = Counter(event["name"] for rows in found.events.values() for event in rows)
     depth = max((number for _, number in depths), default=0)
     excess = figures.excess(depths, killer.sent, window + len(known.cancelled))
     if excess:
         found.wrong(None, f"{excess[0]} messages were on the broker when at most {excess[1]} were expected")
+    late = verify.late_writes(found)
+    if options.late and not late:
+        found.wrong(None, "expected late writes to be refused, and none was made")
     return Report(
         seed=options.seed,
         seconds=options.seconds,
@@ -78,7 +81,8 @@ def make(
         slowest_answer=round(known.slowest, 2),
         states=dict(sorted(Counter(job["state"] for job in found.jobs.values()).items())),
         lost_attempts=sum(row["outcome"] == "lost" for rows in found.attempts.values() for row in rows),
-        late_writes=events[verify.REFUSED],
+        late_writes=late,
+        late_atomic=verify.late_writes(found, "chaos.atomic"),
         executed=executed,
         duplicates=duplicates,
         rescues=figures.rescues(found, killer.journal),
@@ -105,7 +109,7 @@ def show(report: Report) -> str:
         f"slowest submission {report.slowest_answer} s, retries included; longest time without a claim "
         f"{report.longest_pause} s",
         f"  attempts lost with their worker or given back: {report.lost_attempts}; "
-        f"late writes refused and recorded: {report.late_writes}",
+        f"late writes refused and recorded: {report.late_writes}, of atomic jobs {report.late_atomic}",
         "  executions beyond the first, failures on purpose left out: "
         + (
             ", ".join(f"{kind} {number} of {report.executed[kind]}" for kind, number in report.duplicates.items())

@@ -28,7 +28,7 @@ def test_nothing_is_lost_and_nothing_counts_twice_whatever_is_killed_meanwhile(t
     ended = subprocess.run(
         [
             sys.executable, "-m", "tests.chaos", "--seed", str(SEED), "--seconds", str(SECONDS), "--jobs", str(JOBS),
-            "--database", database, "--broker", broker, "--patience", str(PATIENCE), "--json", str(answer),
+            "--database", database, "--broker", broker, "--patience", str(PATIENCE), "--json", str(answer), "--late",
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False,
     )  # fmt: skip

@@ -27,6 +27,17 @@ def test_a_plan_is_bounded_and_in_order() -> None:
     assert {order.kind for order in made.orders} == set(plan.KINDS)
 
 
+def test_atomic_jobs_are_long_enough_to_be_frozen_where_others_can_write_meanwhile() -> None:
+    for database, there in (("postgresql", True), ("sqlite", False)):
+        made = plan.make(7, **{**GIVEN, "database": database})
+        atomic = [order.parameters["seconds"] for order in made.orders if order.kind == "chaos.atomic"]
+        assert any(seconds >= plan.LONG for seconds in atomic) == there
+
+
+def test_who_is_to_speak_up_again_is_frozen_first() -> None:
+    assert [plan.make(seed, **GIVEN).faults[0].name for seed in range(5)] == [plan.FIRST] * 5
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("broker", ["valkey", "rabbitmq", "sqs"])
 def test_a_minute_meets_every_fault_of_its_combination(database: str, broker: str) -> None:

@@ -28,7 +28,7 @@ def sound() -> Found:
     """One atomic job: its first attempt was lost with process 77, which was frozen; its second succeeded."""
     job = {
         "idempotency_key": "one", "kind": "chaos.atomic", "parameters": {"seconds": 0}, "state": "succeeded",
-        "attempt": 2, "failures": 0, "error": "",
+        "attempt": 2, "failures": 0, "error": "", "kills": 1, "error_type": "",
     }  # fmt: skip
     times = {"started_at": NOON, "finished_at": NOON + timedelta(seconds=6)}
     attempts = [
@@ -86,6 +86,21 @@ def test_an_order_without_an_answer_and_a_key_with_two_jobs_are_found() -> None:
     assert "one never got an answer" in complaints(sound(), Known())
     assert complaints(sound(), Known(accepted={"one": JOB}, doubled=["one: 1 and 2"]))
     assert complaints(sound(), Known(accepted={"one": JOB}, refused=["one: 400"]))
+
+
+def test_a_job_that_was_hit_too_often_may_fail_and_one_that_was_not_may_not() -> None:
+    for kills, wrong in ((3, 0), (2, 1)):
+        found = sound()
+        found.jobs[JOB].update(state="failed", kills=kills, error_type="WorkerLost")
+        found.attempts[JOB][1].update(outcome="lost")
+        found.events[JOB][4:] = [event("failed", "running", "failed", 2)]
+        found.effects.clear()
+        verify.check(found, [ATOMIC], Known(accepted={"one": JOB}), (), max_kills=3)
+        assert len(found.faults) == wrong, found.faults
+
+
+def test_late_writes_are_counted_by_kind() -> None:
+    assert [verify.late_writes(sound(), kind) for kind in ("", "chaos.atomic", "chaos.slow")] == [1, 1, 0]
 
 
 def test_a_late_write_that_was_not_recorded_is_found() -> None:

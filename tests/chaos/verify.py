@@ -51,11 +51,13 @@ def read() -> Found:
     return Found({row["id"]: row for row in Job.objects.values()}, attempts, events, effects)
 
 
-def check(found: Found, orders: Iterable[Order], known: Known, journal: Iterable[Entry]) -> None:
+def check(
+    found: Found, orders: Iterable[Order], known: Known, journal: Iterable[Entry], *, max_kills: int = 100
+) -> None:
     """Check all of it; what is wrong is in ``found.faults`` afterwards."""
     by_key = {order.key: order for order in orders}
     _nothing_lost(found, by_key, known)
-    _endings(found, by_key, known)
+    _endings(found, by_key, known, max_kills)
     for job_id, job in found.jobs.items():
         _attempts_add_up(found, job_id, job)
         _the_record_chains(found, job_id, job)
@@ -88,13 +90,18 @@ def _nothing_lost(found: Found, by_key: Mapping[str, Order], known: Known) -> No
         found.wrong(job_id, "a job that nobody was told of")
 
 
-def _endings(found: Found, by_key: Mapping[str, Order], known: Known) -> None:
-    """No fault of the machinery may show in how a job ends: that is what its kind does, or what was asked for."""
+def _endings(found: Found, by_key: Mapping[str, Order], known: Known, max_kills: int) -> None:
+    """No fault of the machinery may show in how a job ends: that is what its kind does, or what was asked for.
+
+    But for one that was hit so often that it counts as poison.
+    """
     for key, job_id in known.accepted.items():
         job = found.jobs.get(job_id)
         if job is None or not State(job["state"]).final:
             continue
         allowed = {by_key[key].ending} | ({"cancelled"} if job_id in known.cancelled else set())
+        if job["error_type"] == "WorkerLost" and job["kills"] >= max_kills:
+            allowed.add("failed")
         if job["state"] not in allowed:
             found.wrong(job_id, f"expected it to end {' or '.join(sorted(allowed))}, it {job['state']}: {job['error']}")
 
@@ -162,6 +169,16 @@ def _late_writes_recorded(found: Found, journal: Iterable[Entry]) -> None:
                 if not any(row["attempt"] == attempt["number"] for row in refused):
                     words = f"process {pid} was frozen until attempt {attempt['number']} was lost, went on,"
                     found.wrong(attempt["job_id"], f"{words} and no late write of it is recorded")
+
+
+def late_writes(found: Found, kind: str = "") -> int:
+    """How many late writes were refused, of all jobs or of one kind's."""
+    return sum(
+        event["name"] == REFUSED
+        for job_id, events in found.events.items()
+        for event in events
+        if not kind or found.jobs[job_id]["kind"] == kind
+    )
 
 
 def lost_by(found: Found, pid: int, since: datetime, until: datetime | None = None) -> list[dict[str, Any]]:

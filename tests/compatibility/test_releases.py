@@ -22,6 +22,7 @@ import pytest
 
 from jobs_app.platform.processes import tether
 from tests.support.broker import Valkey
+from tests.support.missing import missing
 from tests.support.processes import ROOT
 
 PREVIOUS_RELEASE = "b6ea5b7"
@@ -84,7 +85,7 @@ def old_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code of the previous release, from this repository's history."""
     found = subprocess.run(["git", "archive", PREVIOUS_RELEASE], cwd=ROOT, capture_output=True, check=False)
     if found.returncode != 0:
-        pytest.skip(f"the history of this checkout does not go back to {PREVIOUS_RELEASE}")
+        missing(f"expected a checkout whose history goes back to {PREVIOUS_RELEASE}, found a shallow one")
     directory = tmp_path_factory.mktemp("old")
     with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
         archive.extractall(directory, filter="data")

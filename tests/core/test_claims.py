@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from jobs_app import wire
 from jobs_app.core import claims, control, outcomes, rescue
-from jobs_app.lifecycle import State
+from jobs_app.lifecycle import Outcome, State
 from jobs_app.models import Attempt, Job
 from tests.support.ledger import (
     HOLDER,
@@ -191,6 +191,15 @@ def test_what_is_no_longer_ours_is_not_given_back(now: datetime) -> None:
     assert columns_of(job) == before
     outcomes.succeed(other, None, 4, now=now)
     assert not claims.give_back(other, now=now, reason="late")
+
+
+def test_the_end_of_an_attempt_touches_neither_an_earlier_end_nor_another_attempt(now: datetime) -> None:
+    late = claimed(submitted(now=now), now=now)
+    claims.give_back(late, now=now, reason="frozen")
+    claimed(late, now=now, holder="another")
+    before = list(late.attempts.order_by("number").values())
+    claims.end_attempt(late, Outcome.SUCCEEDED, now=now + SECOND)
+    assert list(late.attempts.order_by("number").values()) == before
 
 
 @pytest.mark.parametrize("number", [1, 50])

@@ -144,6 +144,16 @@ def test_jobs_in_another_state_are_not_made_due(now: datetime) -> None:
     assert before == {state: columns_of(job) for state, job in jobs.items() if state is not State.SCHEDULED}
 
 
+def test_many_are_moved_only_at_the_attempt_that_was_seen(now: datetime) -> None:
+    job = reaching(State.RETRYING, now=now)
+    for seen, moved in ((2, 0), (0, 0), (1, 1)):
+        found = transitions.move_many(
+            [job.id], State.RETRYING, State.QUEUED, now=now, event=EventName.DUE, attempt=seen
+        )
+        assert len(found) == moved, seen
+    assert moves_of(job)[-2:] == [("running", "retrying"), ("retrying", "queued")]
+
+
 @pytest.mark.parametrize("state", sorted(FINAL))
 def test_history_is_never_overwritten(now: datetime, state: State) -> None:
     job = reaching(state, now=now)

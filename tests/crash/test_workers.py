@@ -1,17 +1,12 @@
-"""Whole workers that die or freeze: their jobs are taken over, and what they say too late changes nothing."""
+"""Whole workers that die: their jobs are taken over. Of frozen ones tells ``tests/faults/test_worker.py``."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from django.db import OperationalError, connection, transaction
 
 from jobs_app.core import submission
 from jobs_app.models import Job
-from jobs_app.platform.waiting import until
 from tests.support.ledger import fresh, happened
 from tests.support.processes import Workers, eventually, finished
 
@@ -26,32 +21,6 @@ def running(job: Job) -> Job:
     return row
 
 
-def process_of(job: Job) -> int:
-    """The process that holds a job: the middle of ``host/process/message``."""
-    return int(job.holder.split("/")[1])
-
-
-@contextmanager
-def frozen(process: int) -> Iterator[None]:
-    """Stop a process, but not in the middle of a write: on SQLite nobody else could write then."""
-
-    def stop() -> bool:
-        os.kill(process, signal.SIGSTOP)
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("UPDATE jobs_app_queue SET paused_at = NULL")
-        except OperationalError:
-            os.kill(process, signal.SIGCONT)
-            return False
-        return True
-
-    assert until(stop, 120)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
 def test_the_job_of_a_worker_that_vanished_is_taken_over_when_its_lease_has_run_out(workers: Workers) -> None:
     job = submission.submit("probe.slow_at_first", {"seconds": 200})
     running(job)
@@ -64,20 +33,6 @@ def test_the_job_of_a_worker_that_vanished_is_taken_over_when_its_lease_has_run_
     row = finished(job.id)
     assert (row.state, row.result, row.kills, row.failures) == ("succeeded", 2, 1, 0)
     assert happened(job) == ["submitted", "claimed", "rescued", "claimed", "succeeded"]
-
-
-def test_what_a_frozen_process_says_after_its_job_was_taken_over_is_refused_and_recorded(workers: Workers) -> None:
-    job = submission.submit("probe.slow_at_first", {"seconds": 2})
-    with frozen(process_of(running(job))):
-        row = finished(job.id)
-        assert (row.state, row.result, row.attempt) == ("succeeded", 2, 2)
-    event = eventually(lambda: row.events.filter(name="late write refused").first(), what="the late worker to report")
-    assert event is not None
-    assert event.attempt == 1
-    assert event.reason == "attempt 1 reported 'succeeded' when the job was succeeded at attempt 2"
-    assert Job.objects.filter(id=job.id).values().get() == Job.objects.filter(id=row.id).values().get()
-    assert fresh(job).finished_at == row.finished_at
-    assert list(row.attempts.order_by("number").values_list("outcome", flat=True)) == ["lost", "succeeded"]
 
 
 def test_a_worker_that_is_asked_to_stop_finishes_what_it_runs(workers: Workers) -> None:

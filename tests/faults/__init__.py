@@ -5,7 +5,8 @@ id what is done                                                    where
 == =============================================================== =====================================================
 1  a worker is frozen, handed a message, killed                    test_broker: test_f01
 2  children and whole workers are killed at random                 test_worker: test_f02
-3  a child is frozen beyond its lease, its job taken over          tests/crash/test_workers: what_a_frozen_process_says
+3  a child is frozen beyond its lease, its job taken over; in the  test_worker: test_f03
+   open transaction of an atomic job, too
 4  a worker's parent is frozen                                     test_worker: test_f04
 5  the broker is flushed                                           test_broker: test_f05
 6  the broker is killed and comes back empty; clients are thrown   test_broker: test_f06

@@ -13,7 +13,8 @@ import pytest
 
 from jobs_app import conf
 from tests.faults.stage import Stage
-from tests.support.ledger import submitted
+from tests.support.freezing import process_of
+from tests.support.ledger import fresh, submitted
 from tests.support.processes import eventually, finished
 
 pytestmark = pytest.mark.slow
@@ -45,8 +46,23 @@ def test_f14_a_handler_that_crashes_or_computes_for_ever_fails_its_job_alone(
 def test_f14_a_call_into_c_that_lets_no_other_thread_run_is_ended_from_outside(stage: Stage) -> None:
     row = finished(submitted("probe.computes_in_c").id, 90)
     assert (row.state, row.error_type) == ("failed", "WorkerLost")
-    held = {int(each.holder.split("/")[1]) for each in row.attempts.all()}
+    held = {process_of(each) for each in row.attempts.all()}
     eventually(lambda: held.isdisjoint(stage.children()), what="its processes to be ended")
+
+
+def test_f14_a_hard_timeout_ends_one_child_and_not_the_one_beside_it() -> None:
+    beside = submitted("probe.slow", {"seconds": 5})
+    eventually(lambda: fresh(beside).state == "running", what="the job to run")
+    holder = fresh(beside).holder
+    hanging = submitted("probe.hangs")
+    eventually(lambda: fresh(hanging).state == "running", what="the job to run")
+    ended = process_of(fresh(hanging))
+    row = finished(hanging.id)
+    assert (row.state, row.error_type) == ("failed", "TimedOut")
+    assert "so its process was ended" in row.error
+    assert ended != process_of(fresh(beside)) or fresh(beside).final
+    row = finished(beside.id)
+    assert (row.state, row.kills, row.attempts.get().holder) == ("succeeded", 0, holder)
 
 
 def test_f14_a_result_beyond_all_bounds_fails_its_job_in_words() -> None:

@@ -61,7 +61,7 @@ def submit(api: httpx.Client) -> UUID:
 
 def all_run_once(jobs: list[UUID]) -> None:
     mine = Job.objects.filter(id__in=jobs)
-    eventually(lambda: mine.filter(state="succeeded").count() == len(jobs), 90, what="every job to succeed")
+    eventually(lambda: mine.filter(state="succeeded").count() == len(jobs), what="every job to succeed")
     assert Attempt.objects.filter(job__in=jobs).count() == len(jobs), "once each"
 
 

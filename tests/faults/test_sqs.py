@@ -48,7 +48,7 @@ def test_f08_every_process_recovers_from_half_open_connections_to_sqs(stage: Sta
     response = api.post("/api/jobs", json={"kind": "system.echo", "parameters": {"text": "hello"}})
     assert response.status_code == 202, response.text
     for job in (response.json()["id"], slow.id):
-        row = finished(job, 90)
+        row = finished(job)
         assert (row.state, row.attempts.count()) == ("succeeded", 1)
     stage.serves()
     assert stage.pids() == before

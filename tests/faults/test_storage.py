@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,9 +14,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
+from jobs_app.core import clock
 from jobs_app.models import Job
 from tests.faults.jobs import BODY, accepted, all_succeed, refused, slow_job
 from tests.faults.stage import Stage
+from tests.support.ledger import fresh
 from tests.surfaces.api.support import Servers, token_of
 
 pytestmark = pytest.mark.slow
@@ -70,9 +72,12 @@ def test_f18_a_ledger_that_somebody_keeps_locked_is_503_and_nothing_is_lost(
     web.start_web()
     headers = {"Authorization": f"Bearer {token_of(alice)}"}
     with httpx.Client(base_url=web.web, headers=headers, timeout=60) as api:
-        kept = [slow_job(4).id, accepted(api.post("/api/jobs", json=BODY))]
-        with locked(sqlite) as held:
-            while not held.wait(0.1):
+        running = slow_job(4)
+        kept = [running.id, accepted(api.post("/api/jobs", json=BODY))]
+        with locked(sqlite):
+            lease = fresh(running).lease_until  # nobody can extend it now
+            assert lease is not None
+            while clock.database_now() <= lease + timedelta(seconds=1):
                 refused(api.post("/api/jobs", json=BODY))
         kept.append(accepted(api.post("/api/jobs", json=BODY)))
     web.stop()
@@ -83,15 +88,11 @@ def test_f18_a_ledger_that_somebody_keeps_locked_is_503_and_nothing_is_lost(
 
 
 @contextmanager
-def locked(file: Path, seconds: float = 8.0) -> Iterator[threading.Event]:
-    """Hold the write lock of a file for so long; the event says that it is about to be given up."""
-    over = threading.Event()
+def locked(file: Path) -> Iterator[None]:
+    """Hold the write lock of a file."""
     with closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        timer = threading.Timer(seconds, over.set)
-        timer.start()
         try:
-            yield over
+            yield
         finally:
-            timer.cancel()
             other.execute("ROLLBACK")

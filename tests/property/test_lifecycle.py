@@ -2,6 +2,7 @@
 
 Hypothesis takes steps at random with two workers, some of whose reports come late, and a clock that it moves itself.
 A small model says what each step must do; after each the ledger is compared with it, and the record with the ledger.
+Jobs of an atomic kind succeed by the worker's own code: what they wrote is there once if they did, and else not at all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -26,7 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs_app.core import claims, control, dispatch, liveness, outcomes, rescue, transport
+from jobs_app.core import claims, control, dispatch, execution, liveness, outcomes, rescue, settlement, transport
+from jobs_app.core.held import Held
 from jobs_app.errors import Conflict
 from jobs_app.lifecycle import FINAL, WAITING, State, legal
 from jobs_app.models import Attempt, Event, Job
@@ -43,6 +46,8 @@ WORKERS = st.sampled_from(["one", "two"])
 PICK = st.integers(0, 1000)
 SECONDS = st.sampled_from([0, 1, 3, 6, 60])
 ERRORS = st.sampled_from([ValueError("x"), Discard("x"), Retry(timedelta(0)), Retry(LEASE), Snooze(LEASE)])
+ATOMIC = "probe.atomic_effect"
+KINDS = st.sampled_from(["probe.nothing", ATOMIC])
 TICKS = ["promote", "refill", "refill", "rescue", "expire", "flush", "find_lost"]
 MOST_JOBS = 3
 """Few jobs, so that the steps meet."""
@@ -56,6 +61,7 @@ class Expected:
     max_attempts: int
     due_at: datetime
     expires_at: datetime | None
+    atomic: bool = False
     attempt: int = 0
     failures: int = 0
     kills: int = 0
@@ -127,13 +133,13 @@ class Life(RuleBasedStateMachine):
     # Steps of users
 
     @precondition(lambda self: sum(job.state not in FINAL for job in self.jobs.values()) < MOST_JOBS)
-    @rule(max_attempts=st.integers(1, 3), delay=st.sampled_from([0, 0, 0, 3]), life=st.none() | SECONDS)
-    def submit(self, max_attempts: int, delay: int, life: int | None) -> None:
+    @rule(kind=KINDS, max_attempts=st.integers(1, 3), delay=st.sampled_from([0, 0, 0, 3]), life=st.none() | SECONDS)
+    def submit(self, kind: str, max_attempts: int, delay: int, life: int | None) -> None:
         due_at = self.now + timedelta(seconds=delay)
         expires_at = None if life is None else due_at + timedelta(seconds=life + 1)
-        job = submitted(now=self.now, queue=LANE, max_attempts=max_attempts, due_at=due_at, expires_at=expires_at)
+        job = submitted(kind, now=self.now, queue=LANE, max_attempts=max_attempts, due_at=due_at, expires_at=expires_at)
         state = State.SCHEDULED if delay else State.QUEUED
-        self.jobs[job.id] = Expected(state, max_attempts, due_at, expires_at)
+        self.jobs[job.id] = Expected(state, max_attempts, due_at, expires_at, kind == ATOMIC)
 
     @some(State.RUNNING, State.RETRYING)
     @rule(pick=PICK)
@@ -244,6 +250,8 @@ class Life(RuleBasedStateMachine):
         row, owned = self.take(pick)
         job = self.jobs[row.id]
         match end:
+            case "succeed" if job.atomic:
+                told, state = self.run(row), State.SUCCEEDED
             case "succeed":
                 told, state = outcomes.succeed(row, {"attempt": row.attempt}, 10, now=self.now), State.SUCCEEDED
             case "stop":
@@ -259,6 +267,18 @@ class Life(RuleBasedStateMachine):
             job.leave(state)
             job.due_at = Job.objects.get(id=row.id).due_at
             assert job.due_at >= self.now or state is not State.RETRYING
+
+    def run(self, row: Job) -> bool:
+        """Run a job as its worker does, from the handler to the settlement; returns whether that was not refused."""
+        held = Held(
+            job_id=row.id, attempt=row.attempt, soft_at=0, hard_at=0,
+            on_overdue=lambda *_: None, on_stop=lambda _: None, interrupt=lambda: None,
+        )  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            for each in (execution, settlement):
+                patch.setattr(each, "database_now", lambda: self.now)
+            execution._run_one(row, held)
+        return row.events.latest("id").name != "late write refused"
 
     @some(State.RUNNING)
     @rule(worker=WORKERS)
@@ -293,6 +313,15 @@ class Life(RuleBasedStateMachine):
             if job.state in FINAL:
                 assert self.ended.setdefault(job_id, row) == row, "history is never overwritten"
         assert sum(row["state"] == "queued" and row["dispatched_at"] is not None for row in rows.values()) <= WINDOW
+
+    @invariant()
+    def effects_count_once(self) -> None:
+        written = [name.rsplit(" ", 1)[0] for name in Group.objects.values_list("name", flat=True)]
+        assert sorted(written) == sorted(
+            f"{job_id} {job.attempt}"
+            for job_id, job in self.jobs.items()
+            if job.atomic and job.state is State.SUCCEEDED
+        )
 
     @invariant()
     def attempts_add_up(self) -> None:

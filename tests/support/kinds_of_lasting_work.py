@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from jobs_app.authoring import Backoff, Cancelled, JobContext, Unique, job
 from jobs_app.lifecycle import State
@@ -65,6 +66,26 @@ def atomic_reporter(seconds: float = 0.0, *, context: JobContext) -> str:
 def gives_up() -> None:
     """Raise what only Weir raises."""
     raise Cancelled("I give up")
+
+
+@job("probe.atomic_at_first", atomic=True, timeout=HOUR)
+def atomic_at_first(seconds: float, mark: str, *, context: JobContext) -> int:
+    """Write a row (a group of users named for the attempt), tell so by a file, and wait in the first attempt."""
+    from django.contrib.auth.models import Group
+
+    Group.objects.create(name=f"attempt {context.attempt}")
+    Path(mark).touch()
+    if context.attempt == 1:
+        threading.Event().wait(seconds)
+    return context.attempt
+
+
+@job("probe.atomic_effect", atomic=True)
+def atomic_effect(*, context: JobContext) -> None:
+    """Write a row (a group of users) that names the job and the attempt; a second one would be beside it."""
+    from django.contrib.auth.models import Group
+
+    Group.objects.create(name=f"{context.job_id} {context.attempt} {uuid4()}")
 
 
 @job("probe.usually_quick", inline=timedelta(milliseconds=200), timeout=HOUR)

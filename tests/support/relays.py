@@ -18,10 +18,10 @@ FILLERS = 16
 
 
 class _Pair:
-    """One connection and its continuation. A deaf pair reads what comes and throws it away."""
+    """One connection and its continuation. A deaf pair reads what comes, throws it away, and knows that it did."""
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
-        self.deaf = False
+        self.deaf = self.swallowed = False
         self.ends = (near, far)
         for source, sink in ((near, far), (far, near)):
             threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
@@ -35,7 +35,9 @@ class _Pair:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while block := source.recv(BLOCK):
-                if not self.deaf:
+                if self.deaf:
+                    self.swallowed = True
+                else:
                     sink.sendall(block)
         if not self.deaf:  # the end of a connection that nobody hears of is not told either
             self.drop()
@@ -69,8 +71,13 @@ class Relay:
         Returns how many are swallowed.
         """
         for pair in self._pairs:
-            pair.deaf = True
+            pair.deaf, pair.swallowed = True, False
         return len(self._pairs)
+
+    @property
+    def swallowed(self) -> bool:
+        """Whether somebody has spoken over a connection that is half-open."""
+        return any(pair.swallowed for pair in self._pairs)
 
     def black_hole(self) -> None:
         """Swallow what comes over open connections, and let new ones hang: nobody answers their first packet."""

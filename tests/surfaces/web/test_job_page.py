@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from jobs_app.core import artifacts, outcomes
+from jobs_app.core import artifacts, claims, outcomes
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, LogLine
 from jobs_app.models.guard import writing
@@ -122,6 +122,20 @@ def test_a_job_that_is_due_and_finds_no_room_says_so(alices: Client, alice: User
     job = reaching(State.SCHEDULED, owner=alice)
     assert "It waits for its time" in look(alices, job)
     assert "It waits for room in queue default, and was due" in look(alices, altered(job, due_at=now))
+
+
+def test_what_a_worker_said_too_late_is_shown_as_refused(alices: Client, alice: User, now: Any) -> None:
+    late = claimed(submitted(owner=alice), now=now)
+    assert claims.give_back(late, now=now, reason="its worker stopped answering")
+    assert outcomes.succeed(claimed(late, now=now), {"answer": 42}, 9, now=now)
+    before = look(alices, late)
+    assert "late write refused" not in before
+    assert not outcomes.fail(late, outcomes.Failure("too late"), ValueError(), NO_RETRY, now=now)
+    drawn = look(alices, late)
+    assert "late write refused" in drawn
+    assert "attempt 1 reported &#x27;failed&#x27; when the job was succeeded at attempt 2" in drawn
+    assert "too late" not in drawn, "it changes nothing else"
+    assert "state-succeeded" in drawn
 
 
 def test_secrets_stay_starred(alices: Client, alice: User) -> None:
