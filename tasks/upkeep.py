@@ -50,7 +50,7 @@ def refill() -> int:
     """Queue what has come due or may go on, send lost messages again, and fill every window."""
     now = clock.database_now()
     dispatch.promote(now=now)
-    families.sweep(now=now)
+    families.sweep(now=now, seconds=TURN_SECONDS)
     sent = 0
     for queue in dispatch.queue_names():
         try:

@@ -68,7 +68,7 @@ def give_back(job: Job, *, now: datetime, reason: str, started: bool = False) ->
 
 def _started_before(row: Job) -> bool:
     """Whether an attempt before this one was started; if not, the row's first start is this one's claim."""
-    return not Attempt.objects.filter(job=row, number=row.attempt, started_at=row.started_at).exists()
+    return Attempt.objects.get(job=row, number=row.attempt).started_at != row.started_at
 
 
 def end_attempt(

@@ -10,6 +10,7 @@ between leaves it to ``sweep``, which upkeep calls; so nothing here needs to hap
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 from jobs_app import registry
 from jobs_app.context import Family
 from jobs_app.core import events, queries, side_door, transitions, transport
+from jobs_app.core.turns import Turns
 from jobs_app.lifecycle import FINAL, UNFINISHED, WAITING, EventName, State
 from jobs_app.models import Job
 from jobs_app.models.guard import writing
@@ -37,6 +39,9 @@ SHOWN_EVERY = 0.5
 
 SHOWN_AT_ONCE = 100
 """Parents whose progress a sweep writes: the newest."""
+
+SWEPT_AT_ONCE = 5000
+"""Steps of one sweep."""
 
 REMEMBERED = 1000
 
@@ -179,24 +184,26 @@ def ask_to_stop(job: Job, *, now: datetime, actor: User | None) -> bool:
     return bool(asked)
 
 
-def sweep(*, now: datetime) -> int:
+def sweep(*, now: datetime, seconds: float = math.inf) -> int:
     """Do what a process did not live to do after its commit, in bounded batches, and say how far families are.
 
-    Returns how many jobs moved.
+    seconds: after these nothing more is begun; the next sweep goes on. Returns how many jobs moved.
     """
-    moved = 0
+    turns, moved = Turns(SWEPT_AT_ONCE, seconds), 0
     blocked = Job.objects.filter(state=State.BLOCKED)
     for queue in blocked.filter(attempt=0).order_by().values_list("queue", flat=True).distinct():
-        moved += release(queue, now=now)
+        moved += turns.take() and release(queue, now=now)
     for parent in _overdue(blocked.filter(attempt__gte=1)):
-        moved += settle(parent, now=now)
+        moved += turns.take() and settle(parent, now=now)
     orphans = Job.objects.filter(parent__state__in=BROKEN, parent__isnull=False)
     for state in sorted(UNFINISHED):
         left = orphans.filter(state=state)
         left = left.filter(cancel_requested_at=None) if state is State.RUNNING else left
         for parent in left.order_by().values_list("parent_id", flat=True).distinct()[:BATCH]:
-            moved += end_children(parent, now=now)
+            moved += turns.take() and end_children(parent, now=now)
     for job in blocked.filter(attempt__gte=1).only("id", "progress").order_by("-id")[:SHOWN_AT_ONCE]:
+        if not turns.take():
+            break
         # Else a parent whose children take long would show what was true when the last of them ended.
         family = standing(job.id)
         if family.fraction != job.progress:

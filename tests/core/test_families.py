@@ -356,6 +356,14 @@ def test_upkeep_does_what_a_dead_process_left_undone(now: datetime) -> None:
     assert families.sweep(now=now) == 0
 
 
+def test_a_sweep_that_has_had_its_time_leaves_the_rest_to_the_next(now: datetime) -> None:
+    parents = [parent_of(1) for _ in range(3)]
+    for child in [each for parent in parents for each in children_of(parent)]:
+        altered(child, state="succeeded", finished_at=now)
+    assert families.sweep(now=now, seconds=0) == 0
+    assert families.sweep(now=now) == 3
+
+
 def test_upkeep_ends_the_children_of_a_parent_that_ended(now: datetime) -> None:
     parent = parent_of(3)
     row = claimed(children_of(parent)[0])

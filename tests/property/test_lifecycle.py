@@ -66,6 +66,8 @@ class Expected:
     failures: int = 0
     kills: int = 0
     lease_until: datetime | None = None
+    claimed_at: datetime | None = None
+    started_at: datetime | None = None
     to_cancel: bool = False
     dispatched: bool = False
 
@@ -205,7 +207,7 @@ class Life(RuleBasedStateMachine):
     def expire(self) -> None:
         late = [
             job for job in self.jobs.values()
-            if job.state is State.QUEUED and not job.attempt and job.expires_at and job.expires_at <= self.now
+            if job.state is State.QUEUED and not job.started_at and job.expires_at and job.expires_at <= self.now
         ]  # fmt: skip
         assert rescue.expire_waiting(now=self.now) == len(late)
         for job in late:
@@ -221,12 +223,13 @@ class Life(RuleBasedStateMachine):
         expected = [
             job_id for job_id in dict.fromkeys(wanted)
             if (job := self.jobs[job_id]).state is State.QUEUED
-            and (job.attempt or job.expires_at is None or job.expires_at > self.now)
+            and (job.started_at or job.expires_at is None or job.expires_at > self.now)
         ]  # fmt: skip
         assert [row.id for row in found] == expected
         for job_id in expected:
             job = self.jobs[job_id]
             job.state, job.attempt, job.lease_until = State.RUNNING, job.attempt + 1, self.now + LEASE
+            job.claimed_at, job.started_at = self.now, job.started_at or self.now
         self.held[worker] += found
 
     @some(State.QUEUED)
@@ -259,6 +262,8 @@ class Life(RuleBasedStateMachine):
             case "give_back":
                 told = claims.give_back(row, now=self.now, reason="not started")
                 state = State.CANCELLED if job.to_cancel else State.QUEUED
+                if owned and job.started_at == job.claimed_at:
+                    job.started_at = None  # as if it had never been claimed: it may expire
             case _:
                 told = outcomes.fail(row, outcomes.Failure("on purpose"), error, NO_RETRY, now=self.now)
                 state = job.failed_by(error) if owned else job.state
