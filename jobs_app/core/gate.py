@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from django.db import close_old_connections, connection
 from django.db.models import Count, F, Q, Sum
@@ -44,6 +45,10 @@ DUTY = 20
 
 BATCH_PART = 8
 """A batch is the room, divided by this and by the processes that ask: the rest is for the others."""
+
+
+_locked: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
+"""The gates that a transaction has locked, by its outermost block; forgotten with it."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,12 @@ def still_closed(queue: str, policy: Policy, *, now: datetime) -> Grant | None:
     return Grant(0, 0, depth, others.exclude(process=name_of_process()).count() + 1)
 
 
-def exclusive() -> bool:
-    """Whether the caller is in a transaction that keeps every other writer out already: any on SQLite."""
-    return connection.in_atomic_block and connection.vendor == "sqlite"
+def exclusive(queue: str) -> bool:
+    """Whether the caller is in a transaction that keeps all others out already: any on SQLite; one that has locked the
+    gate, for whose end a contact of its own would wait for ever."""
+    if not connection.in_atomic_block:
+        return False
+    return connection.vendor == "sqlite" or queue in _locked.get(connection.atomic_blocks[0], ())
 
 
 def look(queue: str, policy: Policy, *, now: datetime, over: bool = False) -> Grant:
@@ -137,6 +145,7 @@ def look(queue: str, policy: Policy, *, now: datetime, over: bool = False) -> Gr
 def hold(queue: str, *, now: datetime) -> tuple[Gate, int]:
     """Lock a gate until the transaction ends. Returns it, and how many credits processes hold."""
     gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
+    _note_lock(queue)
     told = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HELD_FOR).aggregate(held=Sum("outstanding"))
     return gate, told["held"] or 0
 
@@ -145,6 +154,7 @@ def spend(queue: str, count: int) -> None:
     """Take credits for jobs that came in beside the gate: it was counted before them."""
     with writing():
         Gate.objects.filter(queue=queue).update(credits=F("credits") - count)
+    _note_lock(queue)
 
 
 def report(queue: str, *, holding: int, now: datetime) -> None:
@@ -172,6 +182,11 @@ def waiting(queue: str, limit: int, **of: object) -> int:
 def name_of_process() -> str:
     """This process, as the gate's other processes know it."""
     return f"{socket.gethostname()[:80]}/{os.getpid()}"
+
+
+def _note_lock(queue: str) -> None:
+    if connection.in_atomic_block:
+        _locked.setdefault(connection.atomic_blocks[0], set()).add(queue)
 
 
 def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:

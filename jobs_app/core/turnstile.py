@@ -78,7 +78,7 @@ class Turnstile:
         purse = self._purse(queue)
         if purse.policy is not policy and purse.policy != policy:
             self._begin_anew(purse, policy)
-        if gate.exclusive():
+        if gate.exclusive(queue):
             # Nor may it wait for a thread of this process that waits for its transaction.
             purse.grant, purse.asked_at = gate.look(queue, policy, now=now, over=over), self._clock()
             if purse.grant.credits == 0:

@@ -77,7 +77,7 @@ def test_batches_never_exceed_the_room(depth: int, held: int, closed: bool, proc
 def contacts(monkeypatch: pytest.MonkeyPatch) -> list[Grant]:
     """What the next contacts with the gate give. The gate itself is tested with its database elsewhere."""
     grants: list[Grant] = []
-    monkeypatch.setattr(gate, "exclusive", lambda: False)
+    monkeypatch.setattr(gate, "exclusive", lambda queue: False)
     monkeypatch.setattr(gate, "still_closed", lambda *_, **__: None)
     monkeypatch.setattr(gate, "contact", lambda *_, **__: grants.pop(0))
     monkeypatch.setattr(gate, "report", lambda *_, **__: None)

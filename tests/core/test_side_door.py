@@ -171,6 +171,23 @@ def test_overflow_that_has_not_committed_yet_counts(configured: Configure, now: 
     admission.enter(applicant, now=now)
 
 
+def test_who_has_locked_the_gate_in_a_transaction_may_submit_in_it(
+    configured: Configure, now: datetime, alice: User
+) -> None:
+    configured(queue_limit=5, queue_headroom=0.2, ledger_patience_seconds=2)
+    with gate.transaction.atomic():
+        due_in_a_second(3, now)
+        dispatch.promote(now=now + SECOND)
+        submitted(now=now)
+        submitted(now=now)
+        with pytest.raises(QueueFull):
+            submitted(now=now)
+        submitted(now=now, overflow=True)
+        with pytest.raises(QueueFull):
+            submitted(now=now, overflow=True)
+    assert queued() == 6
+
+
 def test_a_held_gate_counts_what_processes_hold(now: datetime) -> None:
     submitted(now=now)
     with gate.transaction.atomic():
