@@ -30,6 +30,8 @@ from tests.support.ledger import HOLDER, fresh, submitted
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
+run_here = pytest.mark.usefixtures("quiet", "nudged")
+"""Committed rows, and nobody who runs the jobs but the test: a job's heart asks for it on a connection of its own."""
 
 
 @pytest.fixture(autouse=True)
@@ -346,6 +348,7 @@ def test_a_file_that_a_dataset_has_taken_is_not_unused(alice: User, configured: 
     assert reading.state(dataset).rows == 3
 
 
+@run_here
 def test_a_deleted_dataset_leaves_no_row_and_no_file(alice: User, now: datetime) -> None:
     dataset, other = made(alice), made(alice, "other")
     file, shared = upload(alice, CSV), upload(alice, CSV)
@@ -372,6 +375,7 @@ def test_a_deleted_dataset_leaves_no_row_and_no_file(alice: User, now: datetime)
     assert made(alice).pk != dataset.pk, "its name is free again"
 
 
+@run_here
 def test_what_is_not_deleted_is_not_cleared(alice: User) -> None:
     dataset = made(alice)
     job = run(submitted("datasets.forget", {"dataset": dataset.pk}))
@@ -382,6 +386,7 @@ def test_what_is_not_deleted_is_not_cleared(alice: User) -> None:
 # The kind
 
 
+@run_here
 def test_a_job_tells_what_it_folded_and_shows_the_newest_days(alice: User) -> None:
     dataset = made(alice)
     appended(dataset, row(0, delay="1.5"), row(40, "LGA", 2))
@@ -414,6 +419,7 @@ def test_the_plain_function_folds_too(alice: User) -> None:
     assert rollup(dataset.pk).facts.rows == 1
 
 
+@run_here
 def test_an_empty_dataset_can_be_folded(alice: User) -> None:
     job = run(submitted("datasets.rollup", {"dataset": made(alice).pk}, owner=alice))
     assert (job.state, job.result["facts"]["rows"]) == ("succeeded", 0)
@@ -434,6 +440,7 @@ def test_only_its_owner_operators_and_the_system_have_a_dataset_folded(alice: Us
         submitted("datasets.rollup", {"dataset": dataset.pk}, owner=owner)
 
 
+@run_here
 def test_a_schedule_names_a_dataset_by_its_id_which_is_checked_when_it_is_saved(alice: User, now: datetime) -> None:
     dataset = made(alice)
     appended(dataset, row(0))
@@ -449,6 +456,7 @@ def test_a_schedule_names_a_dataset_by_its_id_which_is_checked_when_it_is_saved(
         scheduling.check("datasets.rollup", {"dataset": dataset.pk})
 
 
+@run_here
 def test_a_job_whose_dataset_was_deleted_meanwhile_fails_at_once(alice: User, now: datetime) -> None:
     dataset = made(alice)
     job = submitted("datasets.rollup", {"dataset": dataset.pk}, owner=alice)
