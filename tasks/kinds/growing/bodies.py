@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -170,12 +169,12 @@ class Buckets(BaseModel):
 def rows_of(body: bytes, *, lines: bool, most: int) -> list[Any]:
     """The objects in a body; no more than one beyond the limit is read. Raises InvalidRequest."""
     try:
-        found: Iterator[Any] | Any = (
-            contents.objects(body.split(b"\n")) if lines else json.loads(body, parse_float=Decimal)
-        )
-        if not lines and not isinstance(found, list):
-            raise InvalidRequest(f"expected a list of objects, got {type(found).__name__}")
-        return list(islice(found, most + 1))
+        if lines:
+            return list(islice(contents.objects(body.split(b"\n")), most + 1))
+        found = json.loads(body, parse_float=Decimal, parse_constant=contents.no_constant)
     except (ValueError, RecursionError) as error:
         said = str(error) if lines else f"expected JSON: {error}"
         raise InvalidRequest(said) from None
+    if not isinstance(found, list):
+        raise InvalidRequest(f"expected a list of objects, got {type(found).__name__}")
+    return found[: most + 1]

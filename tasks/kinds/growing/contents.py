@@ -62,7 +62,7 @@ def objects(lines: Iterable[bytes]) -> Iterator[Any]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield json.loads(line, parse_float=Decimal, parse_constant=_no_constant)
+                yield json.loads(line, parse_float=Decimal, parse_constant=no_constant)
             except (ValueError, RecursionError):
                 raise ValueError(f"expected one JSON object a line, got something else in line {number:,}") from None
 
@@ -97,5 +97,6 @@ def _table_rows(file: Artifact, layout: Layout, context: JobContext) -> Iterator
     path.unlink()
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """For NaN and infinities, which JSON has not. Raises ValueError."""
     raise ValueError(f"{name} is no JSON number")
