@@ -18,7 +18,7 @@ from jobs_app.authoring import desk
 from jobs_app.errors import InvalidRequest, WeirError
 from jobs_app.lifecycle import Via
 from jobs_app.steps import Step
-from tasks.kinds.growing import charts, datasets, reading
+from tasks.kinds.growing import charts, datasets, reading, schedules
 from tasks.kinds.growing.models import NAME_LENGTH, Dataset
 from tasks.kinds.growing.rows import Layout
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 TIMES: dict[Step, int] = {Step.HOUR: 7 * 24, Step.DAY: 366}
 """Hours, or days, of one chart."""
+
+PARTS = 8
 
 
 class DatasetForm(forms.Form):
@@ -133,15 +135,15 @@ def _page(request: HttpRequest, found: Dataset, form: FileForm, status: int = 20
     buckets = reading.newest(found, view.step, TIMES[view.step], view.end)
     chart = charts.chart(found, view.step, buckets, view.figure)
     state = reading.state(found)
-    first = view.step.floor(state.newest) if state.newest else None
     context = {
         "section": "datasets", "dataset": found, "state": state, "form": form, "view": view,
-        "own": found.owner_id == _user(request).pk, "parts": reading.newest_parts(found), "buckets": len(buckets),
-        "chart": chart, "config": chart.model_dump(mode="json"), "table": charts.table(found, view.step, buckets),
+        "own": found.owner_id == _user(request).pk, "parts": reading.newest_parts(found)[:PARTS],
+        "timings": schedules.of(found), "buckets": len(buckets), "table": charts.table(found, view.step, buckets),
+        "chart": chart, "config": chart.model_dump(mode="json"),
         "steps": [(each, view.address(step=each, end=None)) for each in TIMES],
         "figures": [(each, view.address(show=each)) for each in (*found.measures, charts.ROWS)],
         "earlier": view.address(end=buckets[0].at.isoformat()) if buckets else "",
-        "newest": view.address(end=None) if view.end is not None and first is not None else "",
+        "newest": view.address(end=None) if view.end is not None and state.newest else "",
     }  # fmt: skip
     return render(request, "growing/dataset.html", context, status=status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from jobs_app import wire
 from jobs_app.models import Artifact, Job
+from tasks.kinds.growing import schedules
 from tasks.kinds.growing.models import Dataset, Part
 from tests.support.growing import appended, fold, made, row
 from tests.surfaces.web.conftest import file, logged_in
@@ -69,6 +73,22 @@ def test_the_page_shows_the_chart_and_how_it_stands(alices: Client, dataset: Dat
     assert '"labels": ["2013-01-01"]' in earlier
     assert "There is nothing before that" in alices.get(f"{URL}{dataset.pk}/?end=1999-01-01").content.decode()
     assert f'href="{URL}{dataset.pk}/">flights' in alices.get(URL).content.decode()
+
+
+def test_the_page_tells_which_schedule_folds_it(alices: Client, dataset: Dataset) -> None:
+    assert "no schedule" in alices.get(f"{URL}{dataset.pk}/").content.decode()
+    hourly = IntervalSchedule.objects.create(every=2, period="hours")
+    for name, kind, parameters, enabled in (
+        ("mine", "datasets.rollup", {"dataset": dataset.pk}, True),
+        ("off", "datasets.rollup", {"dataset": dataset.pk}, False),
+        ("another's", "datasets.rollup", {"dataset": 10 * dataset.pk}, True),
+        ("odd", "datasets.rollup", ["datasets.rollup"], True),
+        ("else", "system.echo", {"text": "datasets.rollup"}, True),
+    ):
+        kwargs = json.dumps({"schedule": name, "kind": kind, "parameters": parameters})
+        PeriodicTask.objects.create(name=name, task=wire.SUBMIT, interval=hourly, kwargs=kwargs, enabled=enabled)
+    assert [each.name for each in schedules.of(dataset)] == ["mine"]
+    assert "every 2 hours" in alices.get(f"{URL}{dataset.pk}/").content.decode()
 
 
 @pytest.mark.parametrize("query", ["step=minute", "show=nothing", "end=never", "end=0001-01-01T00:00:00%2B10:00"])
@@ -129,5 +149,5 @@ def test_the_pages_ask_the_database_little(
         fold(each)
     with django_assert_max_num_queries(5):
         alices.get(URL)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         alices.get(f"{URL}{each.pk}/")
