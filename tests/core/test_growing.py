@@ -57,14 +57,16 @@ def test_each_run_takes_only_what_is_new_and_late_rows_land_in_their_own_bucket(
     appended(dataset, *rows)
     assert fold(dataset) == 5, "three hours, and two days: JFK was there in two of the hours"
     assert fold(dataset) == 0
-    late = [row(0, delay="0.2"), row(50, delay=-7), row(-30, delay=None)]
+    late = [row(50, delay=-7), row(2), row(0, delay="0.2"), row(-30, delay=None)]
     appended(dataset, *late)
     fold(dataset)
     assert table(dataset) == counted(rows + late)
     assert table(dataset)["hour", BEGIN, '["JFK"]', "delay"] == (2, 2, "0.3", "0.1", "0.2")
     state = reading.state(dataset)
-    assert (state.rows, state.late, state.through, state.waiting) == (6, 2, 2, 0)
-    assert list(Part.objects.order_by("number").values_list("rows", "late")) == [(3, 0), (3, 2)]
+    assert (state.rows, state.late, state.through, state.waiting) == (7, 2, 2, 0), (
+        "two before the newest of earlier parts"
+    )
+    assert list(Part.objects.order_by("number").values_list("rows", "late")) == [(3, 0), (4, 2)]
 
 
 def test_a_recomputation_gives_the_same_table_and_mends_another(alice: User) -> None:

@@ -6,11 +6,11 @@ A number is a decimal number: 0.1 is a tenth, and a sum of such is the same in w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from tasks.kinds.datasets.values import MISSING_WORDS
@@ -20,6 +20,8 @@ WHOLE_DIGITS, DECIMALS = 18, 30
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 FAULTS = 50
+REMEMBERED = 20_000
+"""Times, labels and numbers come again and again: so many of each are read once."""
 
 
 class Row(NamedTuple):
@@ -42,6 +44,11 @@ class Layout:
     def names(self) -> tuple[str, ...]:
         """All of them, in the order in which rows are kept."""
         return (self.time, *self.groups, *self.measures)
+
+    @cached_property
+    def parsers(self) -> tuple[Callable[[Any], Any], ...]:
+        """What reads a value of each; raises ValueError."""
+        return (_moment, *[_label] * len(self.groups), *[_number] * len(self.measures))
 
 
 @dataclass(frozen=True)
@@ -91,34 +98,41 @@ def of_values(layout: Layout, values: Sequence[Any], place: int) -> Row:
 
 
 def _row(layout: Layout, values: Sequence[Any], place: int, faults: list[Fault]) -> Row | None:
-    groups = len(layout.groups)
-    parsers = [_moment, *[_label] * groups, *[_number] * len(layout.measures)]
-    parsed = list[Any]()
-    for name, parse, value in zip(layout.names, parsers, values, strict=True):
-        try:
-            parsed.append(parse(value))
-        except ValueError as error:
-            faults.append(Fault(place, name, str(error)))
-    if len(parsed) < len(parsers):
+    groups = len(layout.groups) + 1
+    try:
+        parsed = [parse(value) for parse, value in zip(layout.parsers, values, strict=True)]
+    except ValueError:
+        faults += _faults(layout, values, place)
         return None
-    return Row(parsed[0], tuple(parsed[1 : groups + 1]), tuple(parsed[groups + 1 :]))
+    return Row(parsed[0], tuple(parsed[1:groups]), tuple(parsed[groups:]))
+
+
+def _faults(layout: Layout, values: Sequence[Any], place: int) -> Iterator[Fault]:
+    if len(values) != len(layout.names):
+        yield Fault(place, "", f"expected {len(layout.names)} values, got {len(values)}")
+        return
+    for name, parse, value in zip(layout.names, layout.parsers, values, strict=True):
+        try:
+            parse(value)
+        except ValueError as error:
+            yield Fault(place, name, str(error))
 
 
 def _moment(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError(f"expected a time as text, such as 2013-01-31T05:00:00Z, got {_brief(value)}")
-    return _read_moment(value)
+    return _read_moment(value.strip())
 
 
-@lru_cache(20_000)
+@lru_cache(REMEMBERED)
 def _read_moment(text: str) -> datetime:
     """A time in UTC; without an offset it is one of UTC already."""
     try:
-        found = datetime.fromisoformat(text.strip())
+        found = datetime.fromisoformat(text[: LABEL_LENGTH + 1])
         moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"expected a time such as 2013-01-31T05:00:00Z, got {_brief(text)}") from None
-    if not FIRST <= moment < LAST:
+    if len(text) > LABEL_LENGTH or not FIRST <= moment < LAST:
         raise ValueError(f"expected a time from {FIRST.year} to {LAST.year - 1}, got {_brief(text)}")
     return moment
 
@@ -128,7 +142,11 @@ def _label(value: Any) -> str:
         return ""
     if isinstance(value, (dict, list)):
         raise ValueError(f"expected a text or a number, got {type(value).__name__}")
-    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    return _read_label((str(value).lower() if isinstance(value, bool) else str(value)).strip())
+
+
+@lru_cache(REMEMBERED)
+def _read_label(text: str) -> str:
     if len(text) > LABEL_LENGTH:
         raise ValueError(f"expected at most {LABEL_LENGTH} characters, got {_brief(text)}")
     if not text.isprintable():  # which halves of surrogate pairs and NUL are not
@@ -141,7 +159,11 @@ def _number(value: Any) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError(f"expected a number or null, got {_brief(value)}")
-    text = str(value).strip()
+    return _read_number(str(value).strip())
+
+
+@lru_cache(REMEMBERED)
+def _read_number(text: str) -> Decimal | None:
     if text.upper() in MISSING_WORDS:
         return None
     if len(text) > LABEL_LENGTH or not NUMBER.fullmatch(text):
