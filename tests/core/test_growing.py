@@ -20,7 +20,7 @@ from jobs_app.core.retention import pruning, rules
 from jobs_app.errors import Conflict, IdempotencyConflict, InvalidParameters, InvalidRequest, NotFound, ShareExceeded
 from jobs_app.models import Artifact, Job
 from jobs_app.steps import Step
-from tasks.kinds.growing import charts, datasets, folding, reading, store
+from tasks.kinds.growing import charts, datasets, folding, reading, store, sums
 from tasks.kinds.growing.models import Bucket, Dataset, Part, Rollup
 from tasks.kinds.growing.rollup import rollup
 from tasks.kinds.growing.rows import BadRows, Layout
@@ -225,6 +225,15 @@ def test_a_file_that_cannot_be_taken_is_set_aside_whole_and_stops_nothing(
     assert (state.through, state.rows, state.set_aside) == (3, 2, 1)
     assert recompute(dataset) == 0
     assert reading.state(dataset).set_aside == 1
+
+
+def test_a_file_of_too_many_groups_is_set_aside(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "HOURS", 2)
+    dataset = made(alice)
+    datasets.append_file(dataset, upload(alice, CSV), key=None, now=NOW)
+    fold(dataset)
+    assert "at most 2 hours of groups" in Part.objects.get().fault
+    assert table(dataset) == {}
 
 
 def test_a_file_that_has_gone_is_an_error_and_no_empty_part(alice: User) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from jobs_app.authoring import Discard, desk
@@ -129,7 +129,7 @@ def append_file(dataset: Dataset, file_id: UUID, *, key: str | None, now: dateti
         raise InvalidRequest(str(error)) from None
     digest = hashlib.sha256(f"file {file.id}".encode()).hexdigest()
     part = Part(dataset=dataset, key=key, digest=digest, appended_at=now, file=file.id)
-    return _append(part, file.size, lambda: _check_free(file.id))
+    return _append(part, file.size)
 
 
 def delete(dataset: Dataset, *, now: datetime) -> None:
@@ -141,13 +141,22 @@ def delete(dataset: Dataset, *, now: datetime) -> None:
             desk.submit("datasets.forget", {"dataset": dataset.pk}, owner=None, overflow=True)
 
 
-def _append(part: Part, size: int, check: Callable[[], None] = lambda: None) -> Appended:
-    """Number a part and write it. Numbers follow the commits, since the dataset's row is held until then."""
+def _append(part: Part, size: int) -> Appended:
     if part.key is not None and not (1 <= len(part.key) <= KEY_LENGTH and part.key.isprintable()):
         raise InvalidRequest(f"expected an idempotency key of 1 to {KEY_LENGTH} printable characters")
     earlier = _earlier(part)
     if earlier is not None:
         return earlier
+    try:
+        return _write(part, size)
+    except IntegrityError:
+        if part.file is None or not Part.objects.filter(file=part.file).exists():
+            raise
+        raise Conflict("expected a file that no dataset has yet; each is appended once") from None
+
+
+def _write(part: Part, size: int) -> Appended:
+    """Number a part and write it. Numbers follow the commits, since the dataset's row is held until then."""
     with transaction.atomic():
         rows = Dataset.objects.filter(id=part.dataset_id, deleted_at=None)
         if not rows.update(parts=F("parts") + 1, stored=F("stored") + size):
@@ -159,7 +168,6 @@ def _append(part: Part, size: int, check: Callable[[], None] = lambda: None) -> 
             return earlier
         if counted["parts"] > PARTS or counted["stored"] > BYTES:
             raise Conflict(f"expected at most {PARTS:,} appends and {BYTES:,} bytes of one dataset; begin another")
-        check()
         part.number = counted["parts"]
         part.save(force_insert=True)
     return Appended(part, replayed=False)
@@ -176,11 +184,6 @@ def _earlier(part: Part) -> Appended | None:
             f"expected a new idempotency key for other rows: this one belongs to part {found.number}"
         )
     return Appended(found, replayed=True)
-
-
-def _check_free(file_id: UUID) -> None:
-    if Part.objects.filter(file=file_id).exists():
-        raise Conflict("expected a file that no dataset has yet; each is appended once")
 
 
 def _check_layout(name: str, layout: Layout) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import NamedTuple
 
+from jobs_app.authoring import Discard
 from jobs_app.steps import Step
 from tasks.kinds.growing.rows import Layout, Row
 
 STEPS = (Step.HOUR, Step.DAY)
 EXACT = Context(prec=78, Emin=-999, Emax=999, traps=[Inexact, InvalidOperation])
 """Arithmetic that is exact, or raises: room for a million million of the largest numbers."""
+
+
+HOURS = 300_000
+"""Hours of groups that one file may have: they are added up in memory, and written in one transaction."""
 
 
 class Key(NamedTuple):
@@ -70,8 +76,9 @@ def read(text: str) -> Decimal | None:
 class Sums:
     """Rows of parts in order, added up. ``newest``: the newest hour of what was folded before."""
 
-    def __init__(self, layout: Layout, newest: datetime | None) -> None:
+    def __init__(self, layout: Layout, newest: datetime | None, most: float = math.inf) -> None:
         self.newest = newest
+        self._most = most
         self._layout = layout
         self._measures = layout.measures or ("",)
         self._hours: dict[tuple[datetime, tuple[str, ...]], list[Figures]] = {}
@@ -91,6 +98,8 @@ class Sums:
                 newest = hour
             figures = hours.get((hour, group))
             if figures is None:
+                if len(hours) >= self._most:
+                    raise Discard(f"expected at most {self._most:,} hours of groups in one file, got more; cut it up")
                 figures = hours[hour, group] = [Figures() for _ in range(width)]
             for each, value in zip(figures, values or (None,), strict=True):
                 each.add(value)
@@ -98,8 +107,11 @@ class Sums:
         return count, late
 
     def add_whole(self, rows: Iterable[Row]) -> tuple[int, int]:
-        """As ``add``, but all of them or, if reading them raises, none."""
-        apart = Sums(self._layout, self.newest)
+        """As ``add`` for the rows of a file: all of them or, if reading raises, none.
+
+        Raises Discard for too many groups.
+        """
+        apart = Sums(self._layout, self.newest, HOURS)
         counted = apart.add(rows)
         for place, figures in apart._hours.items():
             mine = self._hours.setdefault(place, [Figures() for _ in self._measures])
