@@ -20,6 +20,8 @@ from tasks.kinds.growing.models import Dataset, Part
 from tests.support.growing import appended, fold, made, row
 from tests.surfaces.web.conftest import file, logged_in
 
+pytestmark = pytest.mark.once
+
 URL = "/datasets/"
 FORM = {"name": "flights", "time": "at", "groups": "place", "measures": "delay, distance"}
 
