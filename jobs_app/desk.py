@@ -5,10 +5,12 @@ It may not import the core; the application ties these functions to it at start-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
+
+from jobs_app.parameters import Artifact
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,17 @@ class Desk(Protocol):
 
     def look(self, job_ids: Iterable[UUID]) -> dict[UUID, Standing]: ...
 
+    def take_upload(self, name: str, chunks: Iterable[bytes], *, owner: Any, content_type: str = "") -> Artifact: ...
+
+    def upload(self, file_id: UUID, *, owner: Any) -> Artifact | None: ...
+
+    def discard_uploads(self, file_ids: Iterable[UUID]) -> int: ...
+
 
 _desk: Desk | None = None
+
+held_uploads: list[Callable[[], Any]] = []
+"""See ``hold_uploads``; retention and the share of unused uploads ask these."""
 
 
 def bind(desk: Desk) -> None:
@@ -57,6 +68,29 @@ def cancel(job_id: UUID) -> bool:
 def look(job_ids: Iterable[UUID]) -> dict[UUID, Standing]:
     """How jobs stand, at most 200 of them; those that are gone are left out. Asks not who may see them."""
     return _bound().look(job_ids)
+
+
+def take_upload(name: str, chunks: Iterable[bytes], *, owner: Any, content_type: str = "") -> Artifact:
+    """Store a file that somebody sends. Raises InvalidParameters for its name, TooLarge, StorageFull, ShareExceeded."""
+    return _bound().take_upload(name, chunks, owner=owner, content_type=content_type)
+
+
+def upload(file_id: UUID, *, owner: Any) -> Artifact | None:
+    """A file that this user has uploaded, or None; what jobs made is none, since it goes with its job."""
+    return _bound().upload(file_id, owner=owner)
+
+
+def hold_uploads(ids: Callable[[], Any]) -> None:
+    """Name uploads that a package of kinds has taken: a query of one column, their ids.
+
+    They are not pruned as unused, and count to nobody's share of unused uploads.
+    """
+    held_uploads.append(ids)
+
+
+def discard_uploads(file_ids: Iterable[UUID]) -> int:
+    """Delete uploads and their files, but those that a job takes. Returns how many."""
+    return _bound().discard_uploads(file_ids)
 
 
 def _bound() -> Desk:

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "ninja",
     "jobs_app",
     "tasks.kinds.timeline",
+    "tasks.kinds.growing",
 ]
 MIDDLEWARE = [
     "jobs_app.api.fallback.middleware",
@@ -144,7 +145,7 @@ FILE_UPLOAD_HANDLERS = [
 ]
 
 # Routes of packages of kinds, below /api: where, and which ninja router. Their pages are in project.urls.
-KIND_ROUTERS = {"/timeline": "tasks.kinds.timeline.api.router"}
+KIND_ROUTERS = {"/timeline": "tasks.kinds.timeline.api.router", "/datasets": "tasks.kinds.growing.api.router"}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = WEIR.time_zone

@@ -8,6 +8,7 @@ from django.urls import include, path
 
 from jobs_app.api.routes import api
 from jobs_app.web.pages import page
+from tasks.kinds.growing.urls import patterns as dataset_pages
 from tasks.kinds.timeline.urls import patterns as timeline_pages
 
 
@@ -22,4 +23,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("jobs_app.web.urls")),
     *timeline_pages(page),
+    *dataset_pages(page),
 ]

@@ -17,6 +17,7 @@ FAMILIES, FAMILY_PROPERTY, FAMILY_RACES = (f"tests/{each}/test_families.py" for 
 GATE, SIDE_DOOR, ADMISSION, RETRY_AFTER = (
     f"tests/core/test_{each}.py" for each in ("gate", "side_door", "admission", "retry_after")
 )
+GROWING, GROWING_RACES = "tasks/kinds/growing", "tests/race/test_growing.py"
 PROPERTY, RACES = "tests/property/test_lifecycle.py", "tests/race"
 
 
@@ -211,6 +212,25 @@ MUTANTS = (
         "family: a batch writes to a post that was deleted", "tasks/kinds/timeline/fanning.py",
         "written = posts.hold(post)", "written = Post.objects.filter(id=post).first()",
         ("tests/core/test_timeline.py", FAMILY_RACES),
+    ),
+    Mutant(
+        "growing: fold without the watermark", f"{GROWING}/folding.py",
+        "Rollup.objects.filter(pk=rollup.pk, through=rollup.through)", "Rollup.objects.filter(pk=rollup.pk)",
+        (GROWING_RACES, "tests/property/test_growing.py"),
+    ),
+    Mutant(
+        "growing: a table takes the place of one that is ahead", f"{GROWING}/folding.py",
+        "state=CURRENT, through__lte=built.through", "state=CURRENT", (GROWING_RACES,),
+    ),
+    Mutant(
+        "growing: late rows by the newest of their own part", f"{GROWING}/sums.py",
+        "before is not None and hour < before", "newest is not None and hour < newest",
+        ("tests/core/test_growing.py", "tests/property/test_growing.py"),
+    ),
+    Mutant(
+        "growing: a key is looked for only before the dataset is held", f"{GROWING}/datasets.py",
+        "        earlier = _earlier(part)\n        if earlier is not None:\n            transaction",
+        "        if earlier is not None:\n            transaction", (GROWING_RACES,),
     ),
 )  # fmt: skip
 

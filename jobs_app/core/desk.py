@@ -7,11 +7,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from jobs_app.core import control, submission
+from django.db.models import ProtectedError
+
+from jobs_app import parameters
+from jobs_app.core import artifacts, control, submission
 from jobs_app.core.clock import database_now
 from jobs_app.desk import Standing
 from jobs_app.errors import Conflict, NotFound
-from jobs_app.models import Job
+from jobs_app.models import Artifact, Job
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -39,6 +42,32 @@ def look(job_ids: Iterable[UUID]) -> dict[UUID, Standing]:
     """How these jobs stand."""
     rows = Job.objects.whole().filter(id__in=list(islice(job_ids, LIMIT))).defer("result", "sealed", "parameters")
     return {row.id: _standing(row) for row in rows}
+
+
+def take_upload(
+    name: str, chunks: Iterable[bytes], *, owner: User | None, content_type: str = ""
+) -> parameters.Artifact:
+    """See ``artifacts.take_upload``."""
+    now = database_now()
+    return artifacts.as_parameter(artifacts.take_upload(name, chunks, owner=owner, content_type=content_type, now=now))
+
+
+def upload(file_id: UUID, *, owner: User | None) -> parameters.Artifact | None:
+    """An upload of this user's own."""
+    row = Artifact.objects.filter(id=file_id, owner=owner, job=None).first()
+    return None if row is None else artifacts.as_parameter(row)
+
+
+def discard_uploads(file_ids: Iterable[UUID]) -> int:
+    """Delete uploads that no job takes."""
+    count = 0
+    for row in Artifact.objects.filter(id__in=list(file_ids), job=None, uses=None):
+        try:
+            artifacts.discard(row)
+            count += 1
+        except ProtectedError:
+            continue  # a job has taken it this moment: it goes when no job does
+    return count
 
 
 def _standing(job: Job, replayed: bool = False) -> Standing:

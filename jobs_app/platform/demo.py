@@ -15,6 +15,7 @@ from jobs_app.platform import demo_data
 from jobs_app.platform.demo_checks import check_summary, check_thumbnails
 from jobs_app.platform.demo_client import Api, Job
 from jobs_app.platform.demo_data import GROUP_BY, MEASURE
+from jobs_app.platform.demo_growing import grow
 from jobs_app.platform.demo_progress import Bars
 from jobs_app.platform.faults import PlatformError, ProcessError
 from jobs_app.platform.running import ROOT, Platform, running
@@ -37,6 +38,8 @@ def demo(console: Console, signals: Signals) -> int:
             jobs = _submit(api, data, console)
             _follow(api, jobs, platform, console)
             checks = _show(api, jobs, data, platform.data_dir / "results", console)
+            console.print("\nFlights as they came in, folded into hours and days:")
+            checks.append(_grow(api, data, platform, console))
     console.print()
     for check in checks:
         console.print(f"[green]ok[/green]  {check}")
@@ -81,6 +84,14 @@ def _follow(api: Api, jobs: list[Job], platform: Platform, console: Console) -> 
             if heard["final"]:
                 open_jobs.discard(heard["id"])
                 _require_success(heard, platform)
+
+
+def _grow(api: Api, data: demo_data.Data, platform: Platform, console: Console) -> str:
+    said, last = grow(
+        api, data.flights, platform.data_dir / "demo", lambda jobs: _follow(api, list(jobs), platform, console)
+    )
+    _print_table(last["table"], console)
+    return said
 
 
 def _listen(api: Api, job_id: str, news: queue.Queue[Job | PlatformError]) -> None:

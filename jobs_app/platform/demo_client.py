@@ -83,6 +83,10 @@ class Api:
         """What the handler returned."""
         return _object(self._ask("GET", f"/api/jobs/{job_id}/result", 200))
 
+    def send(self, method: str, path: str, expected: int, **arguments: Any) -> dict[str, Any]:
+        """Any other request; returns the answer's object."""
+        return _object(self._ask(method, path, expected, **arguments))
+
     def fetch_artifacts(self, job_id: str, directory: Path) -> list[Path]:
         """Download every file the job made into ``directory``."""
         shutil.rmtree(directory, ignore_errors=True)

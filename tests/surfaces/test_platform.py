@@ -270,6 +270,8 @@ def test_the_demo_runs_real_jobs_and_checks_them(start: Start) -> None:
     run = start(DEMO)
     assert run.process.wait(300) == 0, run.said
     assert "336,776 flights in 185 groups; count and sum of each group agree with Python's own" in run.said
+    assert "336,776 flights appended in pieces" in run.said
+    assert "hours and days agree with Python's own to the digit, and so does a recomputation" in run.said
     assert "24 thumbnails of 8 pictures; each opens and has the right size" in run.said
     for name in ("flights/summary.csv", "flights/summary.parquet", "thumbnails/thumbnails.zip"):
         assert (run.data_dir / "results" / name).stat().st_size > 0

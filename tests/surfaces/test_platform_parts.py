@@ -8,11 +8,12 @@ import socket
 import stat
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from jobs_app.platform import environment, locking, ports, procfile, supervision, valkey
+from jobs_app.platform import demo_growing, environment, locking, ports, procfile, supervision, valkey
 from jobs_app.platform.demo_checks import check_summary
 from jobs_app.platform.demo_data import FLIGHTS_ROWS, Tally
 from jobs_app.platform.faults import PlatformError, tail
@@ -228,3 +229,20 @@ def test_a_summary_that_differs_from_the_source_fails_the_demo(tmp_path: Path) -
     ):
         with pytest.raises(PlatformError, match=complaint):
             check_summary(path, wrong)
+
+
+@pytest.mark.parametrize(("total", "right"), [("3.5", True), ("3.50000000000000000001", False), (None, False)])
+def test_a_bucket_that_differs_from_the_source_fails_the_demo(total: str | None, right: bool) -> None:
+    class Answers:
+        def send(self, *_: object, params: dict[str, str]) -> dict[str, Any]:
+            found = {"at": "2013-01-01T00:00:00Z", "group": {"origin": "JFK"}, "rows": 2, "numbers": 1, "sum": total}
+            return {"buckets": [found] if params["begin"] == "2013-01-01" else []}
+
+    rows = [{"time_hour": f"2013-01-01T0{each}:00:00Z", "origin": "JFK", "arr_delay": value}
+            for each, value in enumerate(("3.5", "NA"))]  # fmt: skip
+    dataset = {"links": {"buckets": "/"}}
+    if right:
+        assert demo_growing._compare(Answers(), dataset, rows, "day") == 1
+    else:
+        with pytest.raises(PlatformError, match="expected for the day"):
+            demo_growing._compare(Answers(), dataset, rows, "day")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_celery_beat.models import PeriodicTask
 
-from jobs_app import conf, registry
+from jobs_app import conf, desk, registry
 from jobs_app.errors import UnknownKind
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.models import Artifact, Job, JobInput, UniqueKey
@@ -34,10 +36,16 @@ def _uploads_of_schedules(now: datetime) -> QuerySet[Artifact]:
     return Artifact.objects.filter(Q(id__in=mentioned_by_schedules()) | Q(owner=None))
 
 
+def _uploads_of_packages(now: datetime) -> QuerySet[Artifact]:
+    """Those that packages of kinds have taken."""
+    held = reduce(or_, (Q(id__in=ids()) for ids in desk.held_uploads), Q(id=None))
+    return Artifact.objects.filter(held)
+
+
 SPARED_JOBS: list[Callable[[datetime], QuerySet[Job]]] = [_jobs_of_schedules]
 """Jobs that are not pruned, each a function of now: the latest result of a schedule, say. Add yours here."""
 
-SPARED_UPLOADS: list[Callable[[datetime], QuerySet[Artifact]]] = [_uploads_of_schedules]
+SPARED_UPLOADS: list[Callable[[datetime], QuerySet[Artifact]]] = [_uploads_of_schedules, _uploads_of_packages]
 """Uploads that are not pruned, though no job takes them."""
 
 

@@ -7,7 +7,7 @@ let library = null;
 function load() {
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = document.getElementById("job").dataset.chart;
+    script.src = document.querySelector("[data-chart]").dataset.chart;
     script.addEventListener("load", () => resolve(window.Chart));
     script.addEventListener("error", reject);
     document.head.append(script);
