@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from jobs_app.authoring import Cancelled, Child, Discard, Retry
-from jobs_app.core import claims, control, dispatch, families, outcomes, rescue, spawning
+from jobs_app.core import claims, control, dispatch, families, gate, outcomes, rescue, spawning
+from jobs_app.core.turnstile import turnstile
 from jobs_app.errors import Conflict
 from jobs_app.lifecycle import FINAL, UNFINISHED, State, legal
 from jobs_app.models import Event, Job
+from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY
 from tests.support.ledger import submitted
 
@@ -41,6 +43,10 @@ class Families(RuleBasedStateMachine):
         self.transaction = transaction.atomic()
         self.transaction.__enter__()
         self.now = BEGIN
+        # All happens in one transaction that is rolled back: the gate is its alone, and no credit outlives it.
+        turnstile.forget()
+        with writing():
+            gate.hold("default", now=BEGIN)
         self.parents: list[UUID] = []
         self.held: list[Job] = []
         self.succeeded_with: dict[UUID, int] = {}
