@@ -10,8 +10,8 @@ COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-ver
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test measure overload fan-out setup setup-development demo-data python lint types contracts checks \
-	suites test-sqlite test-postgresql test-brokers chaos mutants lock clean
+.PHONY: help demo up test measure overload fan-out schedules setup setup-development demo-data python lint types \
+	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants lock clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ overload: setup-development ## Offer more than can be done: 15 minutes; ARGUMENT
 
 fan-out: setup-development ## Post to 50,000 followers while workers are killed: two minutes; ARGUMENTS="--scale 0.1" is quick
 	@exec $(VENV_PYTHON) -m benchmarks.timeline $(ARGUMENTS)
+
+schedules: setup-development ## Schedules of every second while beats and workers are killed: ten minutes; ARGUMENTS="--scale 0.1" is quick
+	@exec $(VENV_PYTHON) -m benchmarks.schedules $(ARGUMENTS)
 
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \

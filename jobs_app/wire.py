@@ -16,9 +16,11 @@ OBSERVE = "weir.upkeep.observe"
 ROLL = "weir.upkeep.roll"
 RETAIN = "weir.upkeep.retain"
 LOST_CHILD = "weir.upkeep.lost_child"
-SUBMIT = "weir.schedule.submit"
+UPKEEP = (REFILL, RESCUE, OBSERVE, ROLL, RETAIN, LOST_CHILD)
 
-UPKEEP = (REFILL, RESCUE, OBSERVE, ROLL, RETAIN, LOST_CHILD, SUBMIT)
+SUBMIT = "weir.schedule.submit"
+"""What a periodic task that submits jobs names as its task. It is decided in the ledger (``core.schedules``) and never
+sent; a beat of the release before sends it still, and workers drop it."""
 
 
 def ids_of(listed: object) -> list[UUID]:

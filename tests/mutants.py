@@ -34,6 +34,8 @@ class Mutant:
 
 
 CORE = "jobs_app/core"
+SCHEDULES = f"{CORE}/schedules"
+TICKS, SCHEDULE_CHANGES = "tests/core/test_ticks.py", "tests/core/test_schedule_changes.py"
 MUTANTS = (
     Mutant(
         "settle without the state", f"{CORE}/transitions.py",
@@ -231,6 +233,27 @@ MUTANTS = (
         "growing: a key is looked for only before the dataset is held", f"{GROWING}/datasets.py",
         "        earlier = _earlier(part)\n        if earlier is not None:\n            transaction",
         "        if earlier is not None:\n            transaction", (GROWING_RACES,),
+    ),
+    Mutant(
+        "tick: a beat that was overtaken writes all the same", f"{SCHEDULES}/standing.py",
+        "filter(pk=schedule.pk, decided_until=schedule.decided_until)", "filter(pk=schedule.pk)", (TICKS,),
+    ),
+    Mutant(
+        "tick: a job without a key", f"{SCHEDULES}/work.py", "idempotency_key=key(schedule, due_at)",
+        "idempotency_key=None", (TICKS,),
+    ),
+    Mutant(
+        "tick: a full queue loses it", f"{SCHEDULES}/ticks.py",
+        "until, following = max(schedule.decided_until, made.left - MOMENT), made.left", "following = made.left",
+        (TICKS,),
+    ),
+    Mutant(
+        "tick: an edit is not noticed at the tick", f"{SCHEDULES}/ticks.py", "if standing.stale(task):", "if False:",
+        (TICKS, SCHEDULE_CHANGES),
+    ),
+    Mutant(
+        "tick: what is enabled again makes up for what is past", f"{SCHEDULES}/standing.py",
+        "anew = mended or timed != schedule.timing_digest", "anew = mended", (SCHEDULE_CHANGES,),
     ),
 )  # fmt: skip
 

@@ -1,73 +1,48 @@
-"""The form of a schedule: a task chosen, never typed; a job's parameters checked before they are saved."""
+"""The form of a schedule: a task chosen, never typed; what its ticks could not do is an error at the field."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django_celery_beat.admin import TaskSelectWidget
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from django.contrib.auth.models import Group
+from django_celery_beat.models import PeriodicTask
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
-from jobs_app import conf, registry, wire
-from jobs_app.core import scheduling, timing
+from jobs_app import wire
+from jobs_app.admin.schedule_fields import (
+    JsonText,
+    check_pointer,
+    kind_choices,
+    policy,
+    queue_choices,
+    task_choices,
+)
+from jobs_app.core import admission
 from jobs_app.core.clock import database_now
+from jobs_app.core.schedules import timings, work
+from jobs_app.core.schedules.changes import Choices
+from jobs_app.core.schedules.work import Work, read_object
 from jobs_app.errors import InvalidParameters, InvalidRequest, WeirError
+from jobs_app.models import Schedule
+from jobs_app.models.schedule import CAP_MOST
+from jobs_app.ticking import Gap, Missed, Overlap, Repeat
 
-LONGEST = 100_000
-SHORTEST = timedelta(minutes=1)
-SUBMIT_WORDS = "submit a job"
-TICKS = tuple(name for name in wire.UPKEEP if name != wire.SUBMIT)
+POLICIES = ("missed", "missed_cap", "overlap", "gap", "repeat", "value", "readers")
+OF_JOBS = ("kind", "parameters", *POLICIES)
+"""Fields that only a schedule that submits jobs has."""
 
-
-def task_choices() -> list[tuple[str, Any]]:
-    """What a schedule may send: a submission, upkeep, or a task of the team's own. Kinds are run by submitting them."""
-    kinds = {kind.name for kind in registry.all_kinds()}
-    registered = {name for name, _ in TaskSelectWidget().tasks_as_choices() if name}
-    own = sorted(registered - kinds - set(wire.UPKEEP))
-    groups: list[tuple[str, Any]] = [(wire.SUBMIT, SUBMIT_WORDS)]
-    if own:
-        groups.append(("the team's own tasks", [(name, name) for name in own]))
-    groups.append(("upkeep", [(name, name) for name in TICKS]))
-    return groups
-
-
-def kind_choices() -> list[tuple[str, str]]:
-    """The kinds that a schedule may submit."""
-    return [("", "Select value"), *((kind.name, kind.name) for kind in registry.all_kinds() if kind.schedulable)]
-
-
-def queue_choices() -> list[tuple[str, str]]:
-    """Where a task of the team's own may be sent; a name that no worker listens to would lose it."""
-    return [("", "the default"), *((name, name) for name in (*conf.current().queues, wire.SYSTEM_QUEUE))]
-
-
-class JsonText(forms.CharField):
-    """Bounded text that must be JSON of one type."""
-
-    def __init__(self, expected: type[dict[str, Any]] | type[list[Any]], **options: Any) -> None:
-        self.expected = expected
-        widget = UnfoldAdminTextareaWidget({"rows": 6, "spellcheck": "false"})
-        super().__init__(required=False, max_length=LONGEST, widget=widget, **options)
-
-    def clean(self, value: Any) -> Any:
-        """The value, read; empty text is an empty value."""
-        text = super().clean(value)
-        try:
-            read = json.loads(text) if text.strip() else self.expected()
-        except ValueError as error:
-            raise ValidationError(f"expected JSON, got a text that is not: {error}") from None
-        if not isinstance(read, self.expected):
-            words = 'a list such as ["hello"]' if self.expected is list else 'an object such as {"text": "hello"}'
-            raise ValidationError(f"expected {words}, got {text[:80]}")
-        return read
+TIMINGS = ("interval", "crontab", "solar", "clocked")
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A schedule. For a job, kind and parameters are asked for; they become the message's ``kwargs``."""
+    """A schedule. For a job, kind, parameters and policies are asked for; the first two become the ``kwargs``."""
 
     task = forms.ChoiceField(label="What it does", widget=UnfoldAdminSelectWidget)
     kind = forms.ChoiceField(label="Kind of job", required=False, widget=UnfoldAdminSelectWidget)
@@ -75,6 +50,27 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     args = JsonText(list, label="Positional arguments", help_text="A JSON list, for a task of the team's own.")
     kwargs = JsonText(dict, label="Named arguments", help_text="A JSON object, for a task of the team's own.")
     queue = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
+    missed = policy(
+        "Ticks that were missed",
+        Missed.LATEST,
+        help_text="While beat was away, or longer than 10 s for another reason.",
+    )
+    missed_cap = forms.IntegerField(
+        label="All, but at most", min_value=1, max_value=CAP_MOST, initial=100, required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )  # fmt: skip
+    overlap = policy("While a job of before runs", Overlap.ALLOW)
+    gap = policy("A local time that is skipped", Gap.AFTER, help_text="In the night when clocks are put forward.")
+    repeat = policy("A local time that comes twice", Repeat.USUAL, help_text="When clocks are put back.")
+    value = forms.CharField(
+        label="Value to draw", required=False, max_length=200, validators=[check_pointer],
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Where in the result the number is that its report draws, as a JSON pointer such as /rows/0/mean.",
+    )  # fmt: skip
+    readers = forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"), required=False, widget=UnfoldAdminSelectMultipleWidget,
+        help_text="Groups whose members may read its report, beside those who see all jobs.",
+    )  # fmt: skip
 
     class Meta:
         model = PeriodicTask
@@ -88,13 +84,15 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
             "expire_seconds": "Seconds that a tick may wait for a worker",
         }  # fmt: skip
         help_texts = {
-            "name": "Unique; it is part of what tells two ticks apart.",
+            "name": "Unique.",
             "enabled": "A schedule that is not enabled does not tick.",
-            "description": "", "interval": "", "crontab": "", "solar": "", "start_time": "",
-            "clocked": "Needs “Once” below.",
+            "description": "", "crontab": "",
+            "interval": "Counted from “Not before”, or else from 1 January 1970, UTC.",
+            "solar": "For tasks of the team's own only.",
+            "start_time": "", "clocked": "Needs “Once” below.",
             "one_off": "After its first tick the schedule is disabled.",
             "expires": "From then on the schedule is disabled.",
-            "expire_seconds": "A tick that no worker has taken by then is dropped. Empty: it waits.",
+            "expire_seconds": "What no worker has taken by then is dropped; a job fails. Empty: it waits.",
         }  # fmt: skip
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -102,25 +100,32 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         choices = {"task": task_choices, "kind": kind_choices, "queue": queue_choices}
         for name in choices.keys() & self.fields.keys():
             self.fields[name].choices = choices[name]()  # type: ignore[attr-defined]
+        if self.instance.task != wire.SUBMIT:
+            return
         given = read_object(self.instance.kwargs)
-        if self.instance.task == wire.SUBMIT:
-            self.initial["kind"] = given.get("kind", "")
-            self.initial["parameters"] = json.dumps(given.get("parameters", {}), indent=2, ensure_ascii=False)
-            self.initial["kwargs"] = "{}"
+        self.initial["kind"] = given.get("kind", "")
+        self.initial["parameters"] = json.dumps(given.get("parameters", {}), indent=2, ensure_ascii=False)
+        self.initial["kwargs"] = "{}"
+        known = Schedule.objects.filter(pk=self.instance.pk).first()
+        for name in POLICIES if known is not None else ():
+            self.initial[name] = known.readers.all() if name == "readers" else getattr(known, name)  # type: ignore[union-attr]
+
+    def chosen(self) -> Choices:
+        """The policies, once the form is found valid."""
+        given = {name: self.cleaned_data[name] for name in POLICIES}
+        given["missed_cap"] = given["missed_cap"] or 100
+        return Choices(**{**given, "readers": tuple(given["readers"])})
 
     def clean(self) -> dict[str, Any]:
-        """Check the job as its ticks would submit it, and write it as the message's arguments."""
+        """Check the job as its ticks would submit it, and write it as the periodic task's arguments."""
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("task") == wire.SUBMIT and {"kind", "parameters"} <= cleaned.keys():
+        if cleaned.get("task") == wire.SUBMIT and {"kind", "parameters", "queue"} <= cleaned.keys():
             name, kind, parameters = cleaned.get("name", ""), cleaned["kind"], cleaned["parameters"]
-            self._check_job(kind, parameters)
-            self._check_interval(cleaned.get("interval"))
+            self._check_job(kind, parameters, cleaned["queue"])
             cleaned["args"] = []
-            cleaned["queue"] = ""
             cleaned["kwargs"] = {"schedule": name, "kind": kind, "parameters": parameters}
-        elif cleaned.get("task") in TICKS and (cleaned.get("args") or cleaned.get("kwargs")):
+        elif cleaned.get("task") in wire.UPKEEP and (cleaned.get("args") or cleaned.get("kwargs")):
             self.add_error("kwargs", "expected no arguments: upkeep takes none")
-        self._check_crontab(cleaned.get("crontab"))
         if cleaned.get("expires") and cleaned.get("expire_seconds") is not None:
             self.add_error("expire_seconds", "expected only one of the two ways to expire")
         for name in ("args", "kwargs"):
@@ -128,35 +133,41 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
                 cleaned[name] = json.dumps(cleaned[name])
         return cleaned
 
-    def _check_interval(self, interval: IntervalSchedule | None) -> None:
-        if interval is not None and interval.schedule.run_every < SHORTEST:
-            self.add_error("interval", "expected a minute or more: the ticks of one minute submit one job")
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            # Here, since the model checks first that it is one timing.
+            self._check_timing(self.instance)
 
-    def _check_crontab(self, crontab: CrontabSchedule | None) -> None:
+    def _check_timing(self, task: PeriodicTask) -> None:
+        """Whether it is ever due."""
+        (field,) = (name for name in TIMINGS if getattr(task, name))
+        if task.task != wire.SUBMIT and field != "crontab":
+            if field == "interval" and task.interval.every < 1:
+                self.add_error(field, f"expected an interval longer than nothing, got {task.interval}")
+            return
         try:
-            if crontab is not None:
-                timing.check(crontab, now=database_now())
+            timing = timings.of(task, Schedule(gap=self.cleaned_data["gap"], repeat=self.cleaned_data["repeat"]))
+            if task.enabled and timings.first(timing, database_now()) is None:
+                place = "expires" if task.expires and field != "clocked" else field
+                self.add_error(place, "expected a time that is yet to come, got one that is past")
         except InvalidRequest as error:
-            self.add_error("crontab", str(error))
+            self.add_error(field, str(error))
 
-    def _check_job(self, kind: str, parameters: dict[str, Any]) -> None:
+    def _check_job(self, kind: str, parameters: dict[str, Any], queue: str) -> None:
         if not kind:
             self.add_error("kind", "expected a kind of job, got none")
             return
         try:
-            scheduling.check(kind, parameters)
+            if queue:
+                admission.check_queue(queue)
+        except InvalidRequest as error:
+            self.add_error("queue", str(error))
+        try:
+            work.check(Work(kind, parameters))
         except InvalidParameters as error:
             for problem in error.problems:
                 place = f"{problem.pointer}: " if problem.location else ""
                 self.add_error("parameters", place + problem.message)
         except WeirError as error:
             self.add_error("parameters", str(error))
-
-
-def read_object(text: str | None) -> dict[str, Any]:
-    """JSON text as an object; an empty one if it is something else."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

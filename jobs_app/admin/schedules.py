@@ -17,10 +17,13 @@ from unfold.decorators import display
 
 from jobs_app import wire
 from jobs_app.admin import acting, presentation
-from jobs_app.admin.schedule_form import SUBMIT_WORDS, TICKS, ScheduleForm, read_object
+from jobs_app.admin.base import user_of
+from jobs_app.admin.schedule_fields import SUBMIT_WORDS
+from jobs_app.admin.schedule_form import OF_JOBS, ScheduleForm
 from jobs_app.admin.timings import GuardedAdmin, operates
-from jobs_app.core import scheduling
 from jobs_app.core.clock import database_now
+from jobs_app.core.schedules import changes, ticks
+from jobs_app.core.schedules.work import read_object
 from jobs_app.errors import InvalidRequest, NotAllowed
 
 IS_JOB = f"task == '{wire.SUBMIT}'"
@@ -40,30 +43,50 @@ class ScheduleAdmin(GuardedAdmin):
     """Schedules. Weir's own upkeep ticks are shown and left alone: without them nothing is dispatched."""
 
     form = ScheduleForm
-    list_display = ("name", "does", "timing", "enabled", "last_run", "runs")
+    list_display = ("name", "does", "timing", "enabled", "standing", "last_run", "runs")
     list_filter = ("enabled", "one_off")
-    list_select_related = ("interval", "crontab", "solar", "clocked")
+    list_select_related = ("interval", "crontab", "solar", "clocked", "weir_schedule")
     list_per_page = 100
     search_fields = ("name",)
     ordering = ("name",)
     actions = ("enable_selected", "disable_selected", "submit_selected")
-    readonly_fields = ("does", "message", "timing", "last_run", "runs")
+    readonly_fields = ("does", "message", "timing", "standing", "last_run", "runs")
     compressed_fields = False
-    conditional_fields = {
-        "kind": IS_JOB, "parameters": IS_JOB, "args": IS_NO_JOB, "kwargs": IS_NO_JOB, "queue": IS_NO_JOB,
-    }  # fmt: skip
+    conditional_fields = {**dict.fromkeys(OF_JOBS, IS_JOB), "args": IS_NO_JOB, "kwargs": IS_NO_JOB}
     fieldsets = (
         (None, {"fields": ("name", "enabled", "description")}),
         ("What", {"fields": ("task", "kind", "parameters", "args", "kwargs", "queue")}),
         ("When", {
-            "fields": ("interval", "crontab", "solar", "clocked", "start_time", "one_off", "last_run", "runs"),
+            "fields": (
+                "interval", "crontab", "solar", "clocked", "start_time", "one_off", "standing", "last_run", "runs",
+            ),
             "description": "Choose exactly one of interval, crontab, solar event or one moment.",
         }),
         ("Until", {"fields": ("expires", "expire_seconds")}),
+        ("When it cannot be as it should", {
+            "fields": ("missed", "missed_cap", "overlap", "gap", "repeat"),
+            "description": "What becomes of ticks that are missed, that overlap, or that fall into an odd night.",
+        }),
+        ("Its report", {"fields": ("value", "readers")}),
     )  # fmt: skip
 
     only_to_see = (
-        (None, {"fields": ("name", "enabled", "description", "does", "message", "timing", "last_run", "runs")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "enabled",
+                    "description",
+                    "does",
+                    "message",
+                    "timing",
+                    "standing",
+                    "last_run",
+                    "runs",
+                )
+            },
+        ),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:
@@ -104,25 +127,52 @@ class ScheduleAdmin(GuardedAdmin):
         def submit(schedule: PeriodicTask) -> None:
             if schedule.task != wire.SUBMIT:
                 raise InvalidRequest("expected a schedule that submits a job")
-            given = read_object(schedule.kwargs)
-            job = scheduling.tick(
-                schedule.name, given.get("kind", ""), given.get("parameters", {}), due_at=now, now=now
-            )
-            self.log_change(request, schedule, f"Submitted job {job.id} out of turn.")
+            tick = ticks.run_now(changes.row_of(schedule, now=now), actor=user_of(request), now=now)
+            self.log_change(request, schedule, f"Submitted job {tick.job_id} out of turn.")
 
         acting.act(request, acting.selected(request, queryset), submit, noun="job", done="submitted")
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
+        now = database_now()
+
         def switch(schedule: PeriodicTask) -> None:
             if _is_upkeep(schedule):
                 raise NotAllowed("expected a schedule of yours; this is Weir's own upkeep")
-            schedule.enabled = enabled
-            # Only these columns: beat writes the others meanwhile. save() also tells beat to look again.
-            schedule.save(update_fields=["enabled", "last_run_at", "date_changed"])
+            if schedule.task == wire.SUBMIT:
+                act = changes.resume if enabled else changes.pause
+                act(changes.row_of(schedule, now=now), actor=user_of(request), now=now)
+            else:
+                schedule.enabled = enabled
+                # Only these columns: beat writes the others meanwhile. save() also tells beat to look again.
+                schedule.save(update_fields=["enabled", "last_run_at", "date_changed"])
             self.log_change(request, schedule, "Enabled." if enabled else "Disabled.")
 
         rows = acting.selected(request, queryset)
         acting.act(request, rows, switch, noun="schedule", done="enabled" if enabled else "disabled")
+
+    def save_model(self, request: HttpRequest, obj: PeriodicTask, form: Any, change: bool) -> None:
+        """The form's columns only: beat writes the others meanwhile. Then the policies, and from when on it ticks."""
+        obj.save(**({"update_fields": [*ScheduleForm.Meta.fields, "date_changed"]} if change else {}))
+        if obj.task == wire.SUBMIT:
+            changes.choose(obj, form.chosen(), now=database_now())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Its ticks, of which there may be millions, go with a schedule; they are not listed one by one."""
+        return [str(each) for each in objs], {"schedules": len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: PeriodicTask) -> None:
+        """With its ticks; their jobs stay."""
+        changes.delete(obj)
+
+    @display(description="Stands")
+    def standing(self, schedule: PeriodicTask) -> str:
+        """Why it cannot tick, or when it is due next."""
+        row = getattr(schedule, "weir_schedule", None)
+        if row is None or not schedule.enabled:
+            return "-" if schedule.enabled else "paused"
+        if row.broken or row.held_up:
+            return f"broken: {row.broken}" if row.broken else f"put off: {row.held_up}"
+        return f"due {presentation.moment(row.next_due_at)}"
 
     @display(description="Does")
     def does(self, schedule: PeriodicTask) -> str:
@@ -144,7 +194,7 @@ class ScheduleAdmin(GuardedAdmin):
 
     @display(description="Last tick")
     def last_run(self, schedule: PeriodicTask) -> str:
-        """As beat has noted it, up to three minutes late."""
+        """As beat has noted it."""
         return presentation.moment(schedule.last_run_at)
 
     @display(description="Ticks")
@@ -154,4 +204,4 @@ class ScheduleAdmin(GuardedAdmin):
 
 
 def _is_upkeep(schedule: PeriodicTask | None) -> bool:
-    return schedule is not None and schedule.name in TICKS
+    return schedule is not None and schedule.name in wire.UPKEEP

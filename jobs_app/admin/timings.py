@@ -12,7 +12,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from jobs_app.admin.schedule_form import TICKS
+from jobs_app import wire
 from jobs_app.core import timing as core_timing
 from jobs_app.core.clock import database_now
 from jobs_app.errors import InvalidRequest
@@ -123,4 +123,4 @@ class CrontabAdmin(TimingAdmin):
 
 
 def _keeps_time_of_upkeep(timing: Any) -> bool:
-    return timing is not None and timing.periodictask_set.filter(name__in=TICKS).exists()
+    return timing is not None and timing.periodictask_set.filter(name__in=wire.UPKEEP).exists()

@@ -16,7 +16,10 @@ from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from jobs_app import conf, wire
-from jobs_app.core import artifacts, queries, scheduling
+from jobs_app.core import artifacts, queries
+from jobs_app.core.schedules import changes, work
+from jobs_app.core.schedules.changes import Choices
+from jobs_app.core.schedules.work import Work
 from jobs_app.errors import Conflict
 from jobs_app.models import Artifact, Queue
 from jobs_app.models.guard import writing
@@ -62,7 +65,7 @@ def provide(*, now: datetime) -> list[Provided]:
         found += [_group(name, permissions) for name, permissions in GROUPS.items()]
         sample, made = _sample(now)
         found.append(Provided(f"sample dataset {sample.name} ({sample.id})", made))
-        found.append(_schedule(sample))
+        found.append(_schedule(sample, now))
     return found
 
 
@@ -98,19 +101,20 @@ def _sample(now: datetime) -> tuple[Artifact, bool]:
     return artifacts.take_upload(SAMPLE.name, [content], owner=None, content_type="text/csv", now=now), True
 
 
-def _schedule(sample: Artifact) -> Provided:
+def _schedule(sample: Artifact, now: datetime) -> Provided:
     what = f"schedule “{SCHEDULE}” (disabled until somebody enables it)"
-    scheduling.check(KIND, {"dataset": str(sample.id)})
+    work.check(Work(KIND, {"dataset": str(sample.id)}))
     known = PeriodicTask.objects.filter(name=SCHEDULE).first()
     if known is None:
         every_day = {"day_of_week": "*", "day_of_month": "*", "month_of_year": "*"}
         crontab, _ = CrontabSchedule.objects.get_or_create(
             minute="15", hour="3", timezone=conf.current().time_zone, **every_day
         )
-        PeriodicTask.objects.create(
+        made = PeriodicTask.objects.create(
             name=SCHEDULE, task=wire.SUBMIT, crontab=crontab, enabled=False, kwargs=_arguments(sample),
             description="Shows how a schedule looks. It describes the sample dataset that ships with Weir.",
         )  # fmt: skip
+        changes.choose(made, Choices(), now=now)
         return Provided(what, True)
     return Provided(f"schedule “{SCHEDULE}”", _repaired(known, sample))
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django_celery_beat.models import CrontabSchedule
 
 from jobs_app.errors import InvalidRequest
+from jobs_app.ticking import Gap, Repeat
 
 DAY = timedelta(days=1)
 
@@ -23,24 +24,6 @@ SEARCH_DAYS = 41 * 366
 """How far a crontab is searched: a 29 February on a certain day of the week comes within 40 years, around 2100."""
 
 ALL_HOURS = frozenset(range(24))
-
-
-class Gap(StrEnum):
-    """What becomes of a local time that does not exist, in the night when clocks are put forward."""
-
-    AFTER = "after"
-    """It is due as soon as the clocks have changed; once, however many of them were skipped."""
-    SKIP = "skip"
-    """It is left out."""
-
-
-class Repeat(StrEnum):
-    """What becomes of a local time that exists twice, in the night when clocks are put back."""
-
-    USUAL = "usual"
-    """A crontab of all hours is due both times, since it is meant to come each hour; any other once, the first time."""
-    FIRST = "first"
-    BOTH = "both"
 
 
 @dataclass(frozen=True)
@@ -80,7 +63,7 @@ class Crontab:
         in_vain = 0
         while in_vain < SEARCH_DAYS:
             in_vain += 1
-            for fire in sorted(self._of_day(day), key=lambda each: each.at) if self._fits(day) else ():
+            for fire in self._of_day(day, last) if self._fits(day) else ():
                 if fire.at > last:
                     last, in_vain = fire.at, 0
                     yield fire
@@ -93,10 +76,20 @@ class Crontab:
     def _fits(self, day: date) -> bool:
         return day.month in self.months and day.day in self.days_of_month and day.isoweekday() % 7 in self.days_of_week
 
-    def _of_day(self, day: date) -> Iterator[Fire]:
-        for hour in sorted(self.hours):
-            for minute in sorted(self.minutes):
-                yield from self._resolve(datetime(day.year, day.month, day.day, hour, minute))  # noqa: DTZ001
+    def _of_day(self, day: date, last: datetime) -> Iterator[Fire]:
+        """What is due on a local day, in order; hours that ended before ``last`` may be left out."""
+        midnight, minutes = datetime(day.year, day.month, day.day), sorted(self.minutes)  # noqa: DTZ001
+        hours = [midnight + timedelta(hours=hour) for hour in sorted(self.hours)]
+        offset = usual_offset(self.zone, day)
+        if offset is None:
+            named = (hour + timedelta(minutes=minute) for hour in hours for minute in minutes)
+            yield from sorted((fire for each in named for fire in self._resolve(each)), key=lambda each: each.at)
+            return
+        from_hour = (last.astimezone(UTC) + offset).replace(tzinfo=None, minute=0, second=0, microsecond=0)
+        for hour in hours:
+            for minute in minutes if hour >= from_hour else ():
+                local = hour + timedelta(minutes=minute)
+                yield Fire((local - offset).replace(tzinfo=UTC), local)
 
     def _resolve(self, named: datetime) -> Iterator[Fire]:
         """The instants of a local time: one, or, in odd nights, none or two."""
@@ -128,17 +121,32 @@ class Crontab:
         return after.replace(microsecond=0)
 
 
-def of(row: CrontabSchedule) -> Crontab:
+@lru_cache(maxsize=4096)
+def usual_offset(zone: ZoneInfo, day: date) -> timedelta | None:
+    """How far a zone is from UTC on a local day; None on a day that is odd, or next to one."""
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    times = (midnight + timedelta(hours=hour) for hour in range(-1, 26))
+    offsets = {each.replace(tzinfo=zone, fold=fold).utcoffset() for each in times for fold in (0, 1)}
+    return offsets.pop() if len(offsets) == 1 else None
+
+
+def of(row: CrontabSchedule, *, gap: Gap = Gap.AFTER, repeat: Repeat = Repeat.USUAL) -> Crontab:
     """A crontab as django-celery-beat keeps it. Raises InvalidRequest for one that Celery does not take."""
+    fields = (row.minute, row.hour, row.day_of_week, row.day_of_month, row.month_of_year)
     try:
-        fields = row.schedule
-    except ValueError as error:
+        minutes, hours, week, days, months = _expanded(*fields)
+        return Crontab(minutes, hours, week, days, months, ZoneInfo(str(row.timezone)), gap, repeat)
+    except Exception as error:  # noqa: BLE001 - Celery's own class of them is not to be named here
         raise InvalidRequest(f"expected a crontab that fires some day, got one that never does: {error}") from None
-    minutes, hours, days_of_week, days_of_month, months = (
-        frozenset(each)
-        for each in (fields.minute, fields.hour, fields.day_of_week, fields.day_of_month, fields.month_of_year)
-    )
-    return Crontab(minutes, hours, days_of_week, days_of_month, months, ZoneInfo(str(row.timezone)))
+
+
+@lru_cache(maxsize=4096)
+def _expanded(minute: str, hour: str, week: str, day: str, month: str) -> tuple[frozenset[int], ...]:
+    """The sets of numbers that Celery makes of a crontab's columns. Slow, and asked often for the same."""
+    columns = CrontabSchedule(minute=minute, hour=hour, day_of_week=week, day_of_month=day, month_of_year=month)
+    found = columns.schedule
+    sets = (found.minute, found.hour, found.day_of_week, found.day_of_month, found.month_of_year)
+    return tuple(frozenset(each) for each in sets)
 
 
 def check(row: CrontabSchedule, *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
 from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
+from jobs_app.models.schedule import Schedule, Tick
 from jobs_app.models.token import Token
 from jobs_app.models.unique_key import UniqueKey
 
@@ -31,6 +32,8 @@ __all__ = [
     "Resend",
     "Rollup",
     "RollupCursor",
+    "Schedule",
+    "Tick",
     "Token",
     "Turnstile",
     "UniqueKey",

@@ -11,9 +11,11 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
-from jobs_app.core import artifacts, control, gate, lane_control, refusals, rescue, scheduling, submission, tokens
+from jobs_app.core import artifacts, control, gate, lane_control, refusals, rescue, submission, tokens
 from jobs_app.core.admission import policies
 from jobs_app.core.rates import Rates
+from jobs_app.core.schedules import work
+from jobs_app.core.schedules.work import Work
 from jobs_app.core.turnstile import turnstile
 from jobs_app.errors import NotAllowed, QueueFull, RateExceeded, ShareExceeded
 from jobs_app.lifecycle import Reason, State
@@ -170,9 +172,10 @@ def test_overflow_goes_to_the_hard_limit_with_a_permission(configured: Configure
 def test_a_tick_of_a_schedule_uses_the_headroom(configured: Configure, now: datetime) -> None:
     configured(queue_limit=10, queue_headroom=0.1)
     fill(10)
-    assert scheduling.tick("nightly", "system.echo", {"text": "a"}, due_at=now, now=now).state == State.QUEUED
+    tick = Work("system.echo", {"text": "a"})
+    assert work.submit(1, tick, due_at=now, now=now).job.state == State.QUEUED
     with pytest.raises(QueueFull):
-        scheduling.tick("hourly", "system.echo", {"text": "a"}, due_at=now, now=now)
+        work.submit(2, tick, due_at=now, now=now)
 
 
 def test_a_rerun_passes_the_gate_too(configured: Configure, now: datetime) -> None:

@@ -32,6 +32,7 @@ from jobs_app.models import (
     QueueLevel,
     Refusal,
     Rollup,
+    Tick,
     UniqueKey,
 )  # fmt: skip
 from jobs_app.models.guard import writing
@@ -40,6 +41,7 @@ from jobs_app.policies import Unique
 from jobs_app.steps import Step
 from tests.support.ledger import altered, log, reaching, submitted, succeeded_with_everything
 from tests.support.rollups import Diary, counted
+from tests.support.schedules import scheduled
 
 pytestmark = pytest.mark.django_db
 
@@ -319,3 +321,28 @@ def test_the_report_tells_what_is_due_and_what_is_spared() -> None:
     report = reports.make(now=NOON + 6 * DAY, files=False)
     found = {(each.state, each.count, each.old, each.due) for each in report.settled}
     assert found == {("cancelled", 3, 2, 1), ("succeeded", 1, 0, 0)}
+
+
+def test_old_ticks_go_but_the_latest_hundred_of_each_schedule(configured: Callable[..., None]) -> None:
+    many, few = (scheduled(name, every=86_400, now=NOON) for name in ("many", "few"))
+    with writing():
+        for schedule, count in ((many, 250), (few, 30)):
+            days = [NOON + number * DAY for number in range(count)]
+            Tick.objects.bulk_create(Tick(schedule=schedule, due_at=at, decided_at=at, outcome="missed") for at in days)
+        Tick.objects.filter(schedule=many, due_at=NOON).update(outcome="waiting")
+    assert "ticks" not in pruned(NOON + 20 * DAY)
+    assert pruned(NOON + 121 * DAY)["ticks"] == 100  # those older than twenty days, but for the one that waits
+    assert pruned(NOON + 900 * DAY)["ticks"] == 49
+    left = Tick.objects.filter(schedule=many)
+    assert (left.count(), left.latest("due_at").due_at) == (101, NOON + 249 * DAY)
+    assert Tick.objects.filter(schedule=few).count() == 30
+    configured(keep_failed_days=0)
+    assert rules.ticks_kept() is None
+
+
+def test_every_schedule_comes_up_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {scheduled(f"number {number}", every=60, now=NOON).pk for number in range(7)}
+    monkeypatch.setattr(rules, "SCHEDULES", 2)
+    seen = [rules.schedules_in_turn(NOON + timedelta(minutes=minute)) for minute in range(4)]
+    assert {key for each in seen for key in each} == keys
+    assert max(map(len, seen)) <= 2

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
+import random
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import PeriodicTask
 
-from jobs_app import wire
 from jobs_app.core import clock
-from jobs_app.models import Attempt, Job
+from jobs_app.lifecycle import UNFINISHED
+from jobs_app.models import Attempt, Job, Schedule, Tick
 from tests.faults.stage import Stage
+from tests.support import ticking
 from tests.support.ledger import fresh, submitted
 from tests.support.missing import missing
 from tests.support.processes import eventually, finished
-from tests.surfaces.processes import celery
+from tests.surfaces.processes import Running, celery
 
 pytestmark = pytest.mark.slow
 
@@ -87,32 +89,38 @@ def test_f17_workers_with_wrong_clocks_neither_lose_their_leases_nor_keep_them_t
         assert timedelta(0) < lost.finished_at - lost.started_at < MINUTE
 
 
-def test_f16_two_beats_and_one_that_dies_after_its_tick_submit_one_job_a_minute(stage: Stage, tmp_path: Path) -> None:
+def test_f16_two_beats_that_are_killed_again_and_again_give_each_tick_one_job(stage: Stage, tmp_path: Path) -> None:
+    """The short form of ``make schedules``: seconds of it, and nothing is missed for long."""
     stage.stop("beat")
-    every = IntervalSchedule.objects.create(every=1, period="seconds")
-    message = {"schedule": "greeting", "kind": "system.echo", "parameters": {"text": "good morning"}}
-    PeriodicTask.objects.create(name="greeting", task=wire.SUBMIT, interval=every, kwargs=json.dumps(message))
-    begun = clock.database_now().replace(second=0, microsecond=0)
+    begun = clock.database_now()
+    plans = ticking.make(begun)
+    chance = random.Random(16)
 
-    def ticks() -> int:
-        return stage.said("upkeep").count(f"Task {wire.SUBMIT}[")
+    def decided() -> int:
+        return Tick.objects.count()
 
-    before = ticks()
-    with (
-        celery("beat", "--pidfile=", environment=stage.environment, log=tmp_path / "one") as one,
-        celery("beat", "--pidfile=", environment=stage.environment, log=tmp_path / "two"),
-    ):
-        eventually(lambda: ticks() - before >= 3, what="ticks of both")
-        one.process.send_signal(signal.SIGKILL)
-        one.process.wait()
-        with celery("beat", "--pidfile=", environment=stage.environment, log=tmp_path / "three"):
-            seen = ticks()
-            eventually(lambda: ticks() - seen >= 4, what="ticks after a beat was killed")
-    minutes = (clock.database_now() - begun) // timedelta(minutes=1) + 1
-    jobs = Job.objects.filter(via="schedule")
-    assert 1 <= jobs.count() <= minutes
-    keys = list(jobs.values_list("idempotency_key", flat=True))
-    assert len(set(keys)) == len(keys)
-    for job in jobs:
-        assert finished(job.id).attempts.count() == 1
+    with ExitStack() as stack:
+        beats = [_beat(stage, stack, tmp_path, number) for number in range(2)]
+        for round_ in range(4):
+            seen = decided()
+            eventually(lambda seen=seen: decided() > seen + 6, what="ticks")  # type: ignore[misc]
+            victim = chance.randrange(2)
+            beats[victim].process.send_signal(signal.SIGKILL)
+            beats[victim].process.wait()
+            if round_ == 1:
+                stage.kill("worker")
+                stage.start("worker")
+            if round_ == 2:
+                stage.broker.flush()
+            beats[victim] = _beat(stage, stack, tmp_path, 2 + round_)
+        now = clock.database_now()
+        eventually(lambda: not Schedule.objects.filter(next_due_at__lte=now).exists(), what="all to be decided")
+        ticking.end(clock.database_now())
+        eventually(lambda: not Job.objects.filter(state__in=UNFINISHED).exists(), 120, what="every job to end")
+    assert list(ticking.faults(plans, begun, now)) == []
     PeriodicTask.objects.all().delete()
+
+
+def _beat(stage: Stage, stack: ExitStack, directory: Path, number: int) -> Running:
+    log = directory / f"beat-{number}"
+    return stack.enter_context(celery("beat", "--pidfile=", environment=stage.environment, log=log))

@@ -42,7 +42,18 @@ class Broker:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
+            self.thaw()
             self._process.wait(10)
+
+    def freeze(self) -> None:
+        """Stop it in its tracks: it takes connections, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def waiting(self, queue: str) -> int:
         """How many messages lie in a queue."""

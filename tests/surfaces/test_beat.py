@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from jobs_app import wire
 from jobs_app.core import clock
-from jobs_app.models import Job
+from jobs_app.models import Job, Schedule, Tick
 from tasks.beat import BACKLOG
 from tests.support.ledger import altered, fresh, submitted
 from tests.support.processes import ROOT, eventually
@@ -96,22 +97,68 @@ def test_ticks_neither_pile_up_nor_run_late(stage: Stage) -> None:
         assert ran(worker) == set()
 
 
-def test_what_an_operator_switched_off_stays_off_and_changes_are_heeded(stage: Stage) -> None:
-    every = IntervalSchedule.objects.create(every=1, period="seconds")
-    message = {"schedule": "greeting", "kind": "system.echo", "parameters": {"text": "good morning"}}
-    greeting = PeriodicTask.objects.create(
-        name="greeting", task=wire.SUBMIT, interval=every, kwargs=json.dumps(message), enabled=False
+def each_second(name: str, **columns: object) -> PeriodicTask:
+    every, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
+    message = {"schedule": name, "kind": "system.echo", "parameters": {"text": "good morning"}}
+    return PeriodicTask.objects.create(
+        name=name, task=wire.SUBMIT, interval=every, kwargs=json.dumps(message), **columns
     )
-    with stage.beat(), stage.upkeep() as worker:
-        eventually(lambda: ran(worker) == TICKS, what="upkeep to run")
+
+
+def test_what_an_operator_switched_off_stays_off_and_changes_are_heeded_without_a_signal(stage: Stage) -> None:
+    greeting = each_second("greeting", enabled=False)
+    with stage.beat() as beat:
+        eventually(lambda: stage.broker.waiting("system") > 0, what="upkeep to be sent")
+        eventually(lambda: Schedule.objects.first(), what="the schedule to be noticed")
         assert not Job.objects.exists()
-        greeting.enabled = True
-        greeting.save()
+        PeriodicTask.objects.filter(pk=greeting.pk).update(enabled=True)
         job = eventually(lambda: Job.objects.first(), what="the schedule to submit a job")
         assert (job.kind, job.parameters, job.owner, job.via) == (
             "system.echo", {"text": "good morning"}, None, "schedule",
         )  # fmt: skip
-        assert job.idempotency_key.startswith("greeting@")
+        PeriodicTask.objects.filter(pk=greeting.pk).update(enabled=False)
+        eventually(lambda: Schedule.objects.filter(look_at=None).exists(), what="the pause to be noticed")
+        count = Job.objects.count()
+        assert beat.stop() == 0
+        assert wire.SUBMIT not in beat.said
+    assert Job.objects.count() == count == Tick.objects.count()
+
+
+@pytest.mark.parametrize("fault", ["gone", "frozen"])
+def test_a_beat_whose_broker_is_away_submits_jobs_all_the_same(stage: Stage, fault: str) -> None:
+    each_second("greeting")
+    with stage.beat() as beat:
+        eventually(lambda: Tick.objects.count() >= 2, what="ticks")
+        if fault == "gone":
+            stage.broker.stop()
+        else:
+            stage.broker.freeze()
+        seen = Tick.objects.count()
+        eventually(lambda: Tick.objects.count() >= seen + 6, what="ticks while the broker is away")
+        assert Job.objects.count() == Tick.objects.filter(outcome="submitted").count()
+        if fault == "frozen":
+            stage.broker.thaw()
+        assert beat.stop() == 0
+
+
+def test_a_beat_whose_connections_are_cut_goes_on(stage: Stage) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no connections to cut")
+    each_second("greeting")
+    with stage.beat() as beat:
+        for _ in range(3):
+            seen = Tick.objects.count()
+            eventually(lambda seen=seen: Tick.objects.count() >= seen + 2, what="ticks")
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        eventually(lambda: "until the ledger answers" in beat.said, what="beat to notice")
+        seen = Tick.objects.count()
+        eventually(lambda: Tick.objects.count() >= seen + 2, what="ticks after the cuts")
+        assert beat.stop() == 0
+    assert Job.objects.count() == Tick.objects.filter(outcome="submitted").count()
 
 
 def test_ticks_come_back_after_a_broker_that_went_away_and_after_a_restart(stage: Stage) -> None:

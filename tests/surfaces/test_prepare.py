@@ -12,8 +12,9 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
 from django_celery_beat.models import PeriodicTask
 
-from jobs_app.core import artifacts, execution, provisioning, scheduling
-from jobs_app.models import Artifact, Job, Queue
+from jobs_app.core import artifacts, execution, provisioning
+from jobs_app.core.schedules import ticks
+from jobs_app.models import Artifact, Job, Queue, Schedule
 from jobs_app.models.guard import writing
 from tests.support.ledger import HOLDER, fresh
 
@@ -69,8 +70,7 @@ def test_the_schedule_is_disabled_and_its_job_does_real_work(now: Any) -> None:
     ours = schedule()
     assert not ours.enabled
     assert (ours.crontab.hour, ours.crontab.minute, str(ours.crontab.timezone)) == ("3", "15", "UTC")
-    given = json.loads(ours.kwargs)
-    job = scheduling.tick(given["schedule"], given["kind"], given["parameters"], due_at=now, now=now)
+    job = ticks.run_now(Schedule.objects.get(pk=ours.pk), actor=None, now=now).job
     execution.run([job.id], holder=HOLDER)
     job = fresh(job)
     assert (job.state, job.owner, job.error) == ("succeeded", None, "")

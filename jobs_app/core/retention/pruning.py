@@ -36,10 +36,12 @@ from jobs_app.models import (
     Refusal,
     Resend,
     Rollup,
+    Tick,
     UniqueKey,
 )
 from jobs_app.models.guard import writing
 from jobs_app.steps import Step
+from jobs_app.ticking import TickOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
     if cursor.read().held(now):
         return done
     for what, prune in (
-        ("jobs", prune_jobs), ("uploads", prune_uploads), ("refusals", prune_refusals), ("rollups", prune_rollups),
+        ("jobs", prune_jobs), ("uploads", prune_uploads), ("ticks", prune_ticks), ("refusals", prune_refusals),
+        ("rollups", prune_rollups),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
     return +done
@@ -95,6 +98,20 @@ def prune_uploads(*, now: datetime, turns: Turns) -> int:
         gone = _each_or_all(_prune_files, ids)
         deleted += len(gone)
         stuck |= set(ids) - gone
+    return deleted
+
+
+def prune_ticks(*, now: datetime, turns: Turns) -> int:
+    """Prune ticks that are older than any job is kept, but the latest hundred of each schedule."""
+    kept, deleted = rules.ticks_kept(), 0
+    if kept is None:
+        return 0
+    for key in rules.schedules_in_turn(now):
+        of = Tick.objects.filter(schedule=key)
+        hundredth = of.order_by("-due_at").values_list("due_at", flat=True)[rules.TICKS_LEFT - 1 : rules.TICKS_LEFT]
+        for left in hundredth:
+            old = of.filter(due_at__lt=min(left, now - kept)).exclude(outcome=TickOutcome.WAITING)
+            deleted += _in_batches(old, turns)
     return deleted
 
 
@@ -187,7 +204,9 @@ def _each_or_all(prune: Callable[[list[UUID]], set[UUID]], ids: list[UUID]) -> s
     return {each for one in ids for each in _each_or_all(prune, [one])}
 
 
-def _in_batches(rows: QuerySet[LogLine] | QuerySet[Rollup] | QuerySet[QueueLevel], turns: Turns) -> int:
+def _in_batches(
+    rows: QuerySet[LogLine] | QuerySet[Rollup] | QuerySet[QueueLevel] | QuerySet[Tick], turns: Turns
+) -> int:
     deleted = 0
     while turns.take():
         ids = list(rows.values_list("pk", flat=True)[:ROWS])

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from jobs_app import conf, desk, registry
 from jobs_app.errors import UnknownKind
 from jobs_app.lifecycle import FINAL, State
-from jobs_app.models import Artifact, Job, JobInput, UniqueKey
+from jobs_app.models import Artifact, Job, JobInput, Schedule, UniqueKey
 from jobs_app.models.job import JobQuerySet
+
+SCHEDULES = 20
+"""About so many schedules have their ticks pruned in one run."""
+
+TICKS_LEFT = 100
+"""The latest ticks of each schedule are kept, however old."""
 
 MENTIONED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -86,6 +93,21 @@ def due(state: State, kind: str, *, now: datetime) -> QuerySet[Job]:
         )
     )
     return rows.order_by("finished_at")
+
+
+def ticks_kept() -> timedelta | None:
+    """How long ticks are kept: as long as any job by the settings for all kinds; None is for ever."""
+    settings = conf.current()
+    spans = [settings.keep_succeeded_days, settings.keep_failed_days, settings.keep_cancelled_days]
+    return conf.span(max(spans) if all(spans) else 0)
+
+
+def schedules_in_turn(now: datetime) -> list[int]:
+    """The keys of a few schedules, others each minute, so that all come up in turn."""
+    rounds = math.ceil(Schedule.objects.count() / SCHEDULES) or 1
+    turn = int(now.timestamp() // 60) % rounds
+    rows = Schedule.objects.annotate(turn=F("pk") % rounds).filter(turn=turn)
+    return list(rows.values_list("pk", flat=True))
 
 
 def unused_uploads(*, now: datetime) -> QuerySet[Artifact]:

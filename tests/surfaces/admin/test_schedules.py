@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from celery import shared_task
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.messages import get_messages
 from django.core.management import call_command
 from django.utils import timezone
@@ -24,9 +24,10 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from jobs_app import wire
+from jobs_app import registry, wire
 from jobs_app.core import provisioning
-from jobs_app.models import Job
+from jobs_app.core.schedules import changes
+from jobs_app.models import Job, Schedule, Tick
 from tests.surfaces.admin.conftest import client_of
 
 LIST = "/admin/django_celery_beat/periodictask/"
@@ -111,6 +112,17 @@ def test_a_schedule_for_a_job_is_saved_as_the_message_that_submits_it(operator: 
         ({"task": "team.own.task", "queue": "nowhere"}, "queue", "nowhere"),
         ({"interval": None}, "__all__", "One of clocked, interval, crontab, or solar must be set"),
         ({"name": ""}, "name", "required"),
+        ({"queue": "system"}, "queue", "expected one of the queues"),
+        ({"missed": "some"}, "missed", "some"),
+        ({"missed_cap": "0"}, "missed_cap", "1"),
+        ({"missed_cap": "1001"}, "missed_cap", "1000"),
+        ({"overlap": "never"}, "overlap", "never"),
+        ({"gap": "both"}, "gap", "both"),
+        ({"repeat": "skip"}, "repeat", "skip"),
+        ({"value": "rows/0"}, "value", "expected a JSON pointer"),
+        ({"value": "/a~2"}, "value", "expected a JSON pointer"),
+        ({"readers": ["0"]}, "readers", "0"),
+        ({"expires_0": "2020-01-01", "expires_1": "00:00:00"}, "expires", "yet to come"),
     ],
 )
 def test_what_its_ticks_could_not_do_cannot_be_saved(
@@ -120,13 +132,6 @@ def test_what_its_ticks_could_not_do_cannot_be_saved(
     assert list(faults) == [field]
     assert words in " ".join(faults[field])
     assert not PeriodicTask.objects.exclude(name=provisioning.SCHEDULE).exists()
-
-
-def test_ticks_of_one_minute_are_one_job_so_none_come_faster(operator: User, db: None) -> None:
-    seconds = IntervalSchedule.objects.create(every=59, period="seconds")
-    assert "a minute or more" in save(operator, form(seconds))["interval"][0]
-    minute = IntervalSchedule.objects.create(every=60, period="seconds")
-    assert save(operator, form(minute)) == {}
 
 
 def test_a_task_of_the_teams_own_is_offered_and_saved(operator: User, hourly: IntervalSchedule) -> None:
@@ -155,13 +160,22 @@ def test_upkeep_is_shown_and_left_alone(operator: User, chief: User, upkeep: Per
     assert IntervalSchedule.objects.get(pk=upkeep.interval.pk).every == 1
 
 
-def test_enabling_and_disabling_tells_beat_and_touches_no_other_column(operator: User) -> None:
+def test_a_schedule_that_is_enabled_counts_from_then_on(operator: User, now: datetime) -> None:
     row = PeriodicTask.objects.get(name=provisioning.SCHEDULE)
     for action, enabled, word in (("enable_selected", True, "enabled"), ("disable_selected", False, "disabled")):
-        before = PeriodicTasks.last_change()
         assert act(operator, action, row) == [f"1 schedule {word}."]
         assert PeriodicTask.objects.get(pk=row.pk).enabled is enabled
-        assert PeriodicTasks.last_change() > before
+        schedule = Schedule.objects.get(pk=row.pk)
+        assert (schedule.next_due_at is not None) == enabled
+        assert schedule.decided_until >= now
+
+
+def test_enabling_a_task_of_the_teams_own_tells_beat(operator: User, hourly: IntervalSchedule) -> None:
+    row = PeriodicTask.objects.create(name="own", task="team.own.task", interval=hourly, enabled=False)
+    before = PeriodicTasks.last_change()
+    assert act(operator, "enable_selected", row) == ["1 schedule enabled."]
+    assert PeriodicTask.objects.get(pk=row.pk).enabled
+    assert PeriodicTasks.last_change() > before
 
 
 def test_a_schedules_job_is_submitted_out_of_turn(operator: User, upkeep: PeriodicTask) -> None:
@@ -260,6 +274,91 @@ def test_a_schedule_cannot_choose_a_crontab_that_never_fires(operator: User, hou
     faults = save(operator, form(hourly, interval=None, crontab=str(never.pk)))
     assert "never does" in faults["crontab"][0]
     assert not PeriodicTask.objects.filter(crontab=never).exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "field", "words"),
+    [
+        ({"every": 0, "period": "seconds"}, "interval", "expected an interval from a second to ten years"),
+        ({"every": -5, "period": "days"}, "interval", "expected an interval from a second"),
+        ({"every": 500_000, "period": "microseconds"}, "interval", "expected an interval from a second"),
+        ({"every": 2_000_000_000, "period": "days"}, "interval", "to ten years"),
+        ({"event": "sunset", "latitude": 53, "longitude": 8}, "solar", "got a solar event"),
+        ({"clocked_time": datetime(2020, 1, 1, tzinfo=UTC)}, "clocked", "yet to come"),
+    ],
+)
+def test_a_timing_that_cannot_be_kept_is_an_error_at_its_field(
+    operator: User, hourly: IntervalSchedule, made: dict[str, Any], field: str, words: str
+) -> None:
+    model = {"interval": IntervalSchedule, "solar": SolarSchedule, "clocked": ClockedSchedule}[field]
+    timing = model.objects.create(**made)
+    filled = form(hourly, **{"interval": None, field: str(timing.pk), "one_off": "on" if field == "clocked" else None})
+    faults = save(operator, filled)
+    assert list(faults) == [field]
+    assert words in faults[field][0]
+    assert not PeriodicTask.objects.exclude(name=provisioning.SCHEDULE).exists()
+
+
+def test_a_second_is_the_shortest_interval(operator: User, db: None) -> None:
+    second = IntervalSchedule.objects.create(every=1, period="seconds")
+    assert save(operator, form(second)) == {}
+
+
+def test_policies_are_kept_shown_and_changed(operator: User, hourly: IntervalSchedule) -> None:
+    group = Group.objects.create(name="readers of weather")
+    chosen = {
+        "missed": "all", "missed_cap": "7", "overlap": "queue_one", "gap": "skip", "repeat": "both", "value": "/rows/0",
+        "readers": [str(group.pk)], "queue": "default",
+    }  # fmt: skip
+    assert save(operator, form(hourly, **chosen)) == {}
+    row = Schedule.objects.get(periodic_task__name="hello every hour")
+    kept = (row.missed, row.missed_cap, row.overlap, row.gap, row.repeat, row.value)
+    assert kept == ("all", 7, "queue_one", "skip", "both", "/rows/0")
+    assert list(row.readers.all()) == [group]
+    assert row.periodic_task.queue == "default"
+    page = client_of(operator).get(f"{LIST}{row.pk}/change/").content.decode()
+    for words in ("let one tick wait until it has ended", "tick both times"):
+        assert re.search(rf"<option[^>]*selected[^>]*>\s*{words}", page)
+    assert save(operator, form(hourly, missed="skip"), row.periodic_task) == {}
+    row.refresh_from_db()
+    assert (row.missed, row.overlap, row.value, row.readers.count()) == ("skip", "allow", "", 0)
+
+
+def test_an_edit_keeps_what_beat_wrote_meanwhile_and_fires_nothing(operator: User, hourly: IntervalSchedule) -> None:
+    assert save(operator, form(hourly)) == {}
+    row = Schedule.objects.get(periodic_task__name="hello every hour")
+    before = row.next_due_at
+    PeriodicTask.objects.filter(pk=row.pk).update(total_run_count=41)
+    minute = IntervalSchedule.objects.create(every=1, period="minutes")
+    assert save(operator, form(minute, description="edited"), row.periodic_task) == {}
+    task = PeriodicTask.objects.get(pk=row.pk)
+    assert (task.total_run_count, task.description) == (41, "edited")
+    row.refresh_from_db()
+    assert before is not None
+    assert row.next_due_at is not None
+    assert row.next_due_at <= before
+    assert row.next_due_at > row.decided_until
+    assert changes.reconcile(now=row.decided_until) == 0  # settled at once
+
+
+def test_a_schedule_goes_with_its_ticks_and_leaves_their_jobs(operator: User, hourly: IntervalSchedule) -> None:
+    assert save(operator, form(hourly)) == {}
+    row = PeriodicTask.objects.get(name="hello every hour")
+    act(operator, "submit_selected", row)
+    page = client_of(operator).get(f"{LIST}{row.pk}/delete/").content.decode()
+    assert "hello every hour" in page
+    assert client_of(operator).post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert (Tick.objects.count(), Job.objects.count()) == (0, 1)
+
+
+def test_a_schedule_whose_kind_vanished_is_shown_as_broken(
+    operator: User, hourly: IntervalSchedule, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert save(operator, form(hourly, kind="probe.nothing", parameters="{}")) == {}
+    with monkeypatch.context() as patch:
+        patch.delitem(registry._kinds, "probe.nothing")
+        changes.reconcile(now=now)
+        assert "broken: expected one of the registered kinds" in client_of(operator).get(LIST).content.decode()
 
 
 def test_an_interval_of_0_cannot_be_saved(operator: User, db: None) -> None:
