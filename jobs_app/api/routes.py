@@ -9,7 +9,20 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Router, Swagger
 from ninja.openapi.schema import OpenAPISchema
 
-from jobs_app.api import artifacts, description, jobs, kinds, planner, problems, queues, security, statistics, tokens
+from jobs_app.api import (
+    artifacts,
+    description,
+    jobs,
+    kinds,
+    planner,
+    problems,
+    queues,
+    reports,
+    schedules,
+    security,
+    statistics,
+    tokens,
+)
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
 
@@ -55,6 +68,8 @@ api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
+api.add_router("/schedules", schedules.router)
+api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)
 for _prefix, _router in getattr(settings, "KIND_ROUTERS", {}).items():
     api.add_router(_prefix, _router)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,15 +19,8 @@ from jobs_app.errors import Conflict, InvalidRequest, NotFound, Refused, WeirErr
 from jobs_app.lifecycle import State, Via
 from jobs_app.reads import jobs
 from jobs_app.reads.views import ArtifactView, EstimateView, JobView
-from jobs_app.web import drawing, forecasts, timeline, words
+from jobs_app.web import drawing, forecasts, results, timeline, words
 from jobs_app.web.pages import is_fragment, page, refusal, render, user_of
-
-DRAWN_BYTES = 2_000_000
-"""A larger result is not drawn but offered as a file."""
-
-PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-PICTURE_BYTES = 8_000_000
-GALLERY = 24
 
 
 @page
@@ -168,26 +160,26 @@ def _explained(shown: JobView, now: datetime) -> str:
 
 def _outcome(request: HttpRequest, shown: JobView) -> dict[str, Any]:
     user = user_of(request)
-    artifacts = [each for each in jobs.artifacts_of(user, shown.id) if each.name != jobs.RESULT_NAME]
-    drawn: list[drawing.Block] = []
+    result: Any = None
     unread = ""
-    if shown.state is State.SUCCEEDED and shown.result_bytes > DRAWN_BYTES:
-        unread = "The result is too large to be drawn here"
-    elif shown.state is State.SUCCEEDED:
+    if shown.state is not State.SUCCEEDED:
+        result = shown.preview
+    elif shown.result_bytes > results.DRAWN_BYTES:
+        unread = results.TOO_LARGE
+    else:
         try:
-            drawn = drawing.blocks(jobs.result(user, shown.id))
+            result = jobs.result(user, shown.id)
         except (NotFound, OSError):
-            unread = "The result was kept as a file, which has been removed since"
-    elif shown.preview is not None:
-        drawn = drawing.blocks(shown.preview)
-    named = {name for block in drawn if block.shape == "artifact" for name in block.data}
-    by_name = {each.name: each for each in artifacts}
+            unread = results.REMOVED
     return {
-        "blocks": [(block, _files(block, by_name)) for block in drawn],
+        **results.draw(result, jobs.artifacts_of(user, shown.id), partial(_file_of, shown.id)),
         "unread": unread,
-        "too_large": shown.result_bytes > DRAWN_BYTES,
-        "other_files": _with_pictures([each for each in artifacts if each.name not in named]),
+        "too_large": unread == results.TOO_LARGE,
     }
+
+
+def _file_of(job_id: UUID, name: str) -> str:
+    return reverse("api:job_artifact", args=[job_id, name])
 
 
 def _history(request: HttpRequest, shown: JobView) -> dict[str, Any]:
@@ -196,27 +188,6 @@ def _history(request: HttpRequest, shown: JobView) -> dict[str, Any]:
         "attempts": jobs.attempts(user, shown.id),
         "story": timeline.tell(jobs.timeline(user, shown.id)),
     }
-
-
-@dataclass(frozen=True)
-class Files:
-    """Files to list, and those of them to show as pictures; ``gone`` are names of files that are not kept any more."""
-
-    all: list[ArtifactView]
-    pictures: list[ArtifactView]
-    gone: list[str]
-
-
-def _files(block: drawing.Block, by_name: dict[str, ArtifactView]) -> Files | None:
-    if block.shape != "artifact":
-        return None
-    found = [by_name[name] for name in block.data if name in by_name]
-    return _with_pictures(found, gone=[name for name in block.data if name not in by_name])
-
-
-def _with_pictures(files: list[ArtifactView], gone: Sequence[str] = ()) -> Files:
-    pictures = [each for each in files if each.content_type in PICTURES and each.size <= PICTURE_BYTES]
-    return Files(files, pictures[:GALLERY], list(gone))
 
 
 def _parameters(shown: JobView, inputs: list[ArtifactView]) -> list[tuple[str, Any, list[ArtifactView]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, planner, queues, submitting, tokens
+from jobs_app.web import home, job, planner, queues, reports, schedules, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -23,6 +23,13 @@ urlpatterns = [
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
     path("queues/", queues.queues, name="queues"),
     path("queues/<str:name>/", queues.queue, name="queue"),
+    path("schedules/", schedules.schedules, name="schedules"),
+    path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
+    path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule-run"),
+    path("schedules/<int:schedule_id>/pause/", schedules.pause, name="schedule-pause"),
+    path("schedules/<int:schedule_id>/resume/", schedules.resume, name="schedule-resume"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/<int:schedule_id>/", reports.report, name="report"),
     path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),

@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from jobs_app import conf, desk, registry
+from jobs_app.core.retention.results import latest_of_schedules
 from jobs_app.errors import UnknownKind
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.models import Artifact, Job, JobInput, Schedule, UniqueKey
@@ -49,8 +50,8 @@ def _uploads_of_packages(now: datetime) -> QuerySet[Artifact]:
     return Artifact.objects.filter(held)
 
 
-SPARED_JOBS: list[Callable[[datetime], QuerySet[Job]]] = [_jobs_of_schedules]
-"""Jobs that are not pruned, each a function of now: the latest result of a schedule, say. Add yours here."""
+SPARED_JOBS: list[Callable[[datetime], QuerySet[Job]]] = [_jobs_of_schedules, latest_of_schedules]
+"""Jobs that are not pruned, each a function of now. Add yours here."""
 
 SPARED_UPLOADS: list[Callable[[datetime], QuerySet[Artifact]]] = [_uploads_of_schedules, _uploads_of_packages]
 """Uploads that are not pruned, though no job takes them."""

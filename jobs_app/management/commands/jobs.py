@@ -21,6 +21,7 @@ from jobs_app.management.cli import (
     listing,
     parsing,
     queues,
+    schedules,
     showing,
     submitting,
 )
@@ -39,6 +40,8 @@ VERBS = {
     "fetch": (fetching.HELP, fetching.add_arguments, fetching.run),
     "queues": (queues.HELP, queues.add_arguments, queues.run),
     "queue": (queues.ONE_HELP, queues.add_one_arguments, queues.run_one),
+    "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
+    "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
 }
 
 

@@ -23,7 +23,12 @@ def routes() -> Iterator[tuple[str, str]]:
     """Every method and path of the API, found in its description."""
     for path, operations in application.get_openapi_schema(path_prefix="/api/")["paths"].items():
         for method in operations:
-            named = path.replace("{name}", "x").replace("{token_id}", "1").replace("{job_id}", ID)
+            named = (
+                path.replace("{name}", "x")
+                .replace("{token_id}", "1")
+                .replace("{job_id}", ID)
+                .replace("{schedule}", "x")
+            )
             yield method, named.replace("{artifact_id}", ID)
     yield from (("get", "/api/openapi.json"), ("get", "/api/docs"), ("get", "/api/unknown"), ("post", "/api/unknown"))
 
