@@ -15,8 +15,10 @@ from django.contrib.auth.models import User
 from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.authoring import DetachedContext, Discard
-from jobs_app.core import artifacts, execution, scheduling, submission
+from jobs_app.core import artifacts, execution, submission
 from jobs_app.core.retention import pruning, rules
+from jobs_app.core.schedules import work
+from jobs_app.core.schedules.work import Work
 from jobs_app.errors import Conflict, IdempotencyConflict, InvalidParameters, InvalidRequest, NotFound, ShareExceeded
 from jobs_app.models import Artifact, Job
 from jobs_app.steps import Step
@@ -455,16 +457,16 @@ def test_only_its_owner_operators_and_the_system_have_a_dataset_folded(alice: Us
 def test_a_schedule_names_a_dataset_by_its_id_which_is_checked_when_it_is_saved(alice: User, now: datetime) -> None:
     dataset = made(alice)
     appended(dataset, row(0))
-    scheduling.check("datasets.rollup", {"dataset": dataset.pk})
+    work.check(Work("datasets.rollup", {"dataset": dataset.pk}))
     for wrong in ({"dataset": dataset.pk + 1}, {"dataset": "flights"}, {"dataset": 0}, {}):
         with pytest.raises(InvalidParameters) as caught:
-            scheduling.check("datasets.rollup", wrong)
+            work.check(Work("datasets.rollup", wrong))
         assert caught.value.problems[0].location == ("dataset",)
-    job = scheduling.tick("hourly", "datasets.rollup", {"dataset": dataset.pk}, due_at=now, now=now)
+    job = work.submit(1, Work("datasets.rollup", {"dataset": dataset.pk}), due_at=now, now=now).job
     assert run(job).result["facts"]["rows"] == 1
     datasets.delete(dataset, now=now)
     with pytest.raises(InvalidParameters):
-        scheduling.check("datasets.rollup", {"dataset": dataset.pk})
+        work.check(Work("datasets.rollup", {"dataset": dataset.pk}))
 
 
 @run_here

@@ -150,7 +150,7 @@ def test_a_deep_queue_costs_no_more_queries(now: datetime, django_assert_max_num
     for _ in range(20):
         submitted(queue=LANE, now=now)
     estimates.forget()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         queues.queue(LANE, now)
 
 

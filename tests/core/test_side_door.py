@@ -175,7 +175,7 @@ def test_who_has_locked_the_gate_in_a_transaction_may_submit_in_it(
     configured: Configure, now: datetime, alice: User
 ) -> None:
     configured(queue_limit=5, queue_headroom=0.2, ledger_patience_seconds=2)
-    with gate.transaction.atomic():
+    with transaction.atomic():
         due_in_a_second(3, now)
         dispatch.promote(now=now + SECOND)
         submitted(now=now)
@@ -190,6 +190,6 @@ def test_who_has_locked_the_gate_in_a_transaction_may_submit_in_it(
 
 def test_a_held_gate_counts_what_processes_hold(now: datetime) -> None:
     submitted(now=now)
-    with gate.transaction.atomic():
+    with transaction.atomic():
         assert gate.hold("default", now=now)[1] > 0
         assert gate.hold("default", now=now + 2 * gate.HELD_FOR)[1] == 0
