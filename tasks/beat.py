@@ -89,6 +89,7 @@ class Scheduler(DatabaseScheduler):
     def setup_schedule(self) -> None:
         """Write the schedules of the settings; their intervals first, one beat after the other. Else two that start at
         once would both make them: nothing keeps an interval unique."""
+        _end_at_once()
         with transaction.atomic():
             PeriodicTasks.update_changed()  # its one row serves as the lock
             for entry in self.app.conf.beat_schedule.values():
@@ -139,6 +140,16 @@ class Scheduler(DatabaseScheduler):
         signal.alarm(0)
         self.ticker.stop()
         super().close()
+
+
+def _end_at_once() -> None:
+    """Have a stop end this process where it stands, until the loop runs: there is nothing to put in order yet.
+
+    Celery's own handler would make a second scheduler within the signal, on a connection that is in use, and hang.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
 
 
 @beat_init.connect
