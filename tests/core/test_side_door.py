@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import transaction
 
 from jobs_app.core import admission, dispatch, estimates, execution, families, gate
 from jobs_app.core.turnstile import turnstile
