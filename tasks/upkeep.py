@@ -49,7 +49,7 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
 def refill() -> int:
     """Queue what has come due or may go on, send lost messages again, and fill every window."""
     now = clock.database_now()
-    dispatch.promote(now=now)
+    dispatch.promote(now=now, seconds=TURN_SECONDS)
     families.sweep(now=now, seconds=TURN_SECONDS)
     sent = 0
     for queue in dispatch.queue_names():

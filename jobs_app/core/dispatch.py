@@ -6,6 +6,7 @@ from upkeep; running it twice, or at once in several processes, harms nothing.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from jobs_app import conf
 from jobs_app.core import gate, queries, side_door, sql, transitions, transport
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
+from jobs_app.core.turns import Turns
 from jobs_app.errors import BrokerAway
 from jobs_app.lifecycle import EventName, State
 from jobs_app.models import Job, Queue, Resend
@@ -33,6 +35,9 @@ LONGEST_WAIT = timedelta(minutes=5)
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 PATIENCE_SECONDS = 30.0
 BATCH = 500
+PROMOTIONS = 200
+"""Batches of one call of promote: a call of upkeep must leave others their turn, however many jobs come due at once."""
+
 PUBLISHED_AT_ONCE = 50
 
 
@@ -81,13 +86,15 @@ def put_back(ids: Iterable[UUID]) -> int:
         return Job.objects.filter(id__in=list(ids), state=State.QUEUED).update(dispatched_at=None)
 
 
-def promote(*, now: datetime) -> set[str]:
+def promote(*, now: datetime, seconds: float = math.inf) -> set[str]:
     """Queue the scheduled and retrying jobs whose time has come, in batches. Returns the queues that gained some.
 
     Retries come in whether there is room or not. A job that was scheduled waits past its time for room in its queue:
     else a queue would have no bound for those who submit what is due in a second.
+    seconds: after these no batch is begun; the next call goes on.
     """
-    return _promote_retrying(now) | _promote_scheduled(now)
+    turns = Turns(PROMOTIONS, seconds)
+    return _promote_retrying(turns, now) | _promote_scheduled(turns, now)
 
 
 def find_lost(queue: str, *, now: datetime) -> int:
@@ -125,10 +132,10 @@ def queue_names() -> list[str]:
     return sorted(names)
 
 
-def _promote_retrying(now: datetime) -> set[str]:
+def _promote_retrying(turns: Turns, now: datetime) -> set[str]:
     gained: Counter[str] = Counter()
     due = Job.objects.filter(state=State.RETRYING, due_at__lte=now).order_by("due_at").values_list("id", "queue")
-    while batch := list(due[:BATCH]):
+    while turns.take() and (batch := list(due[:BATCH])):
         moved = transitions.make_due([each for each, _ in batch], State.RETRYING, now=now)
         gained.update(queue for _, queue in batch)
         if moved < BATCH:
@@ -138,11 +145,11 @@ def _promote_retrying(now: datetime) -> set[str]:
     return set(gained)
 
 
-def _promote_scheduled(now: datetime) -> set[str]:
+def _promote_scheduled(turns: Turns, now: datetime) -> set[str]:
     gained: set[str] = set()
     full: set[str] = set()
     due = Job.objects.filter(state=State.SCHEDULED, due_at__lte=now).order_by("due_at", "id")
-    while found := Counter(due.exclude(queue__in=full).values_list("queue", flat=True)[:BATCH]):
+    while turns.take() and (found := Counter(due.exclude(queue__in=full).values_list("queue", flat=True)[:BATCH])):
         for queue, count in found.items():
             came = side_door.let_in(
                 queue, due.filter(queue=queue), State.SCHEDULED, headroom=False, now=now, event=EventName.DUE

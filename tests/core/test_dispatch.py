@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobs_app import conf
-from jobs_app.core import claims, clock, control, dispatch, transport
+from jobs_app.core import claims, clock, control, dispatch, side_door, transport
 from jobs_app.errors import BrokerAway
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, Queue
@@ -317,6 +317,22 @@ def test_what_has_come_due_is_queued(now: datetime, source: State, monkeypatch: 
     assert [fresh(job).state for job in jobs] == ["queued"] * 5 + [source] * 2
     assert happened(jobs[0])[-1] == "due"
     assert dispatch.promote(now=now + 4 * SECOND) == set()
+
+
+@pytest.mark.parametrize("source", [State.SCHEDULED, State.RETRYING])
+def test_one_call_queues_so_many_and_the_next_goes_on(
+    now: datetime, source: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (dispatch, side_door):
+        monkeypatch.setattr(place, "BATCH", 2)
+    monkeypatch.setattr(dispatch, "PROMOTIONS", 2)
+    jobs = [altered(reaching(source, now=now, queue=LANE), due_at=now + step * SECOND) for step in range(6)]
+    later = now + 9 * SECOND
+    assert dispatch.promote(now=later, seconds=0) == set(), "no time is left to begin"
+    dispatch.promote(now=later)
+    assert [fresh(job).state for job in jobs] == ["queued"] * 4 + [source] * 2
+    dispatch.promote(now=later)
+    assert {fresh(job).state for job in jobs} == {"queued"}
 
 
 def test_a_retry_that_has_come_due_is_published_again(now: datetime) -> None:
