@@ -135,7 +135,7 @@ def queue_names() -> list[str]:
 def _promote_retrying(turns: Turns, now: datetime) -> set[str]:
     gained: Counter[str] = Counter()
     due = Job.objects.filter(state=State.RETRYING, due_at__lte=now).order_by("due_at").values_list("id", "queue")
-    while turns.take() and (batch := list(due[:BATCH])):
+    while (batch := list(due[:BATCH])) and turns.take():
         moved = transitions.make_due([each for each, _ in batch], State.RETRYING, now=now)
         gained.update(queue for _, queue in batch)
         if moved < BATCH:
@@ -149,7 +149,7 @@ def _promote_scheduled(turns: Turns, now: datetime) -> set[str]:
     gained: set[str] = set()
     full: set[str] = set()
     due = Job.objects.filter(state=State.SCHEDULED, due_at__lte=now).order_by("due_at", "id")
-    while turns.take() and (found := Counter(due.exclude(queue__in=full).values_list("queue", flat=True)[:BATCH])):
+    while (found := Counter(due.exclude(queue__in=full).values_list("queue", flat=True)[:BATCH])) and turns.take():
         for queue, count in found.items():
             came = side_door.let_in(
                 queue, due.filter(queue=queue), State.SCHEDULED, headroom=False, now=now, event=EventName.DUE
