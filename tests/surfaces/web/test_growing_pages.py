@@ -149,7 +149,7 @@ def test_the_pages_ask_the_database_little(
         each = made(alice, f"dataset {number}")
         appended(each, *(row(place) for place in range(50)))
         fold(each)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         alices.get(URL)
     with django_assert_max_num_queries(11):
         alices.get(f"{URL}{each.pk}/")
