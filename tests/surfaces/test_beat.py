@@ -16,7 +16,7 @@ from jobs_app import wire
 from jobs_app.core import clock
 from jobs_app.models import Job, Schedule, Tick
 from tasks.beat import BACKLOG
-from tests.support.ledger import altered, fresh, submitted
+from tests.support.ledger import altered, fresh, happened, submitted
 from tests.support.processes import ROOT, eventually
 from tests.surfaces.processes import Broker, Running, celery, environment_with
 
@@ -77,7 +77,7 @@ def test_upkeep_runs_with_one_beat_or_two_and_the_schedule_is_as_it_should_be(st
         assert (beat.stop(), second.stop()) == (0, 0)
         assert "Sending due task" not in beat.said  # every second, it would bury what matters
     assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count(), PeriodicTasks.objects.count()) == (5, 4, 1)
-    assert list(due.events.values_list("name", flat=True)) == ["submitted", "due"]
+    assert happened(due) == ["submitted", "due"]
     assert {each.name for each in ROOT.iterdir()} == before  # no schedule file, no pid file
 
 
