@@ -53,6 +53,18 @@ def unfilled(stage: Stage) -> int:
     return stage.said("web").count("was not refilled")
 
 
+def submitted_until_refused(stage: Stage, api: httpx.Client, failed: int) -> list[tuple[UUID, float]]:
+    """Submit until the web server says that it could not publish: what failed a moment ago it does not try again."""
+    taken: list[tuple[UUID, float]] = []
+
+    def refused() -> bool:
+        taken.append(submit(api, f"{len(taken)}"))
+        return unfilled(stage) > failed
+
+    eventually(refused, what="the web server to give the broker up")
+    return taken
+
+
 def none_ran(jobs: list[UUID]) -> bool:
     return not Job.objects.filter(id__in=jobs, state="succeeded").exists()
 
@@ -161,7 +173,7 @@ def test_f07_submissions_are_answered_while_the_broker_is_frozen_and_all_run_whe
     failed = unfilled(stage)
     stage.broker.freeze()
     taken = [submit(api, f"{number}") for number in range(20)]
-    eventually(lambda: unfilled(stage) > failed, what="the web server to give the broker up")
+    taken += submitted_until_refused(stage, api, failed)
     assert none_ran([job for job, _ in taken])
     taken += [submit(api, f"{number}") for number in range(20)]
     stage.broker.thaw()
@@ -178,7 +190,7 @@ def test_f09_submissions_never_wait_for_a_broker_that_is_away(stage: Stage, api:
     if fault == "half_open":  # new connections work, and the client takes one by itself
         eventually(lambda: stage.way_to_broker.swallowed, what="somebody to ask the broker")
     else:
-        eventually(lambda: unfilled(stage) > failed, what="the web server to give the broker up")
+        taken += submitted_until_refused(stage, api, failed)
     taken += [submit(api, f"{number}") for number in range(20)]
     stage.way_to_broker.mend()
     all_run_once([job for job, _ in taken])
@@ -220,8 +232,7 @@ def test_f10_a_broker_without_memory_refuses_and_nobody_dies_of_it(
     before, failed = stage.pids(), unfilled(stage)
     try:
         valkey.config_set("maxmemory", 1)
-        jobs = [submit(api)[0] for _ in range(5)]
-        eventually(lambda: unfilled(stage) > failed, what="a message to be refused")
+        jobs = [job for job, _ in submitted_until_refused(stage, api, failed)]
         assert none_ran(jobs)
     finally:
         valkey.config_set("maxmemory", 0)
