@@ -54,11 +54,14 @@ def unfilled(stage: Stage) -> int:
 
 
 def submitted_until_refused(stage: Stage, api: httpx.Client, failed: int) -> list[tuple[UUID, float]]:
-    """Submit until the web server says that it could not publish: what failed a moment ago it does not try again."""
+    """Submit once a second until the web server says that it could not publish: what failed a moment ago it does not
+    try again."""
     taken: list[tuple[UUID, float]] = []
+    began = time.monotonic()
 
     def refused() -> bool:
-        taken.append(submit(api, f"{len(taken)}"))
+        if time.monotonic() - began >= len(taken):
+            taken.append(submit(api, f"{len(taken)}"))
         return unfilled(stage) > failed
 
     eventually(refused, what="the web server to give the broker up")
