@@ -11,7 +11,7 @@ COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-ver
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo up test measure overload fan-out schedules setup setup-development demo-data python lint types \
-	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants lock clean
+	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants pictures lock clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ chaos: setup-development ## Break everything at random under load and count (min
 
 mutants: setup-development ## Take one guard at a time out of a copy of the code and see that tests notice
 	@exec $(VENV_PYTHON) -m tests.mutants $(ARGUMENTS)
+
+pictures: setup-development demo-data ## Take pictures of every page, light, dark and on a phone, into docs/images/console
+	@exec $(VENV_PYTHON) -m tests.pictures $(ARGUMENTS)
 
 lock: python ## Pin the requirements; make lock UPGRADE=--upgrade takes the newest versions
 	@test -x var/lock-tools/bin/uv || \
