@@ -38,6 +38,9 @@ class Submission(BaseModel):
     due_at: Moment | None = Field(None, description="Not before this time.")
     expires_at: Moment | None = Field(None, description="Fail if not started by then.")
     max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
+    tags: list[str] = Field(
+        default_factory=list, description="At most 10, of 1 to 50 printable characters, to find the job by: q=tag:…"
+    )
     overflow: bool = Field(False, description="Into a full queue too, up to its hard limit; needs a permission.")
 
     def options(self) -> dict[str, Any]:
