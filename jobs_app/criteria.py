@@ -54,6 +54,11 @@ class JobFilter:
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         object.__setattr__(self, "parameters", tuple(sorted(set(self.parameters))))
 
+    @property
+    def relative(self) -> bool:
+        """Whether it has to be told what time it is."""
+        return isinstance(self.created_after, timedelta) or isinstance(self.created_before, timedelta)
+
     def at(self, now: datetime) -> JobFilter:
         """The same with times in place of durations. Raises InvalidRequest for one that leads out of the calendar."""
         try:
