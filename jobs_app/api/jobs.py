@@ -65,7 +65,10 @@ def list_jobs(request: HttpRequest, response: HttpResponse, query: Query[JobQuer
         raise InvalidRequest(
             f"expected the parameters {', '.join(JobQuery.model_fields)}, got {', '.join(unknown)[:100]}"
         )
-    page = jobs.job_page(user_of(request), query.filter(), cursor=query.cursor, limit=query.limit)
+    wanted = query.filter()
+    if wanted.relative:
+        wanted = wanted.at(clock.database_now())
+    page = jobs.job_page(user_of(request), wanted, cursor=query.cursor, limit=query.limit)
     if page.next_cursor is not None:
         following = request.GET.copy()
         following["cursor"] = page.next_cursor

@@ -10,6 +10,12 @@ from jobs_app.lifecycle import UNFINISHED, State
 from jobs_app.searching import Word
 from jobs_app.web.address import Address
 
+ORDER = (
+    State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SCHEDULED, State.RETRYING,
+    State.BLOCKED,
+)  # fmt: skip
+"""States as people ask for them."""
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -29,7 +35,7 @@ def of_states(wanted: JobFilter, at: Address) -> list[Chip]:
         Chip("All", at.search(replace(wanted, states=())), not chosen),
         Chip("Active", _states(wanted, at, chosen - UNFINISHED if active else chosen | UNFINISHED), active),
     ]
-    for state in State:
+    for state in ORDER:
         current = state in chosen and not (active and state in UNFINISHED)
         others = chosen - UNFINISHED if active and state in UNFINISHED else chosen
         made.append(Chip(state.capitalize(), _states(wanted, at, others ^ {state}), current, state))
