@@ -35,7 +35,7 @@ def matching(rows: JobQuerySet, wanted: JobFilter, user: User | AnonymousUser | 
         if getattr(wanted, name):
             rows = rows.filter(**{name: getattr(wanted, name)})
     if wanted.owner:
-        # Asked for first: without the id itself the planner takes everybody to have as many jobs as all have on average.
+        # Asked for first: without the id the planner takes everybody to have as many jobs as users have on average.
         owner = get_user_model().objects.filter(username=wanted.owner).values_list("pk", flat=True).first()
         rows = rows.none() if owner is None else rows.filter(owner_id=owner)
     if wanted.mine and user is not None:
