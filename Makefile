@@ -10,7 +10,7 @@ COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-ver
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test measure overload fan-out schedules setup setup-development demo-data python lint types \
+.PHONY: help demo up test measure console overload fan-out schedules setup setup-development demo-data python lint types \
 	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants pictures lock clean
 
 help: ## List the targets
@@ -67,6 +67,9 @@ fan-out: setup-development ## Post to 50,000 followers while workers are killed:
 
 schedules: setup-development ## Schedules of every second while beats and workers are killed: ten minutes; ARGUMENTS="--scale 0.1" is quick
 	@exec $(VENV_PYTHON) -m benchmarks.schedules $(ARGUMENTS)
+
+console: setup-development ## Measure every page and search on PostgreSQL with 1,000,000 jobs: ten minutes; ARGUMENTS="--jobs 20000" is quick
+	@exec $(VENV_PYTHON) -m benchmarks.console --database postgresql $(ARGUMENTS)
 
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \
