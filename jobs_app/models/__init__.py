@@ -4,6 +4,7 @@ from jobs_app.models.admission import Gate, RateBucket, Refusal, Turnstile
 from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
 from jobs_app.models.checkpoint import Checkpoint
+from jobs_app.models.failure import FailureCount, FailureGroup, FailureSight
 from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
@@ -18,6 +19,9 @@ __all__ = [
     "Attempt",
     "Checkpoint",
     "Event",
+    "FailureCount",
+    "FailureGroup",
+    "FailureSight",
     "Flow",
     "Gate",
     "Job",
