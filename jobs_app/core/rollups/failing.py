@@ -169,7 +169,9 @@ def _add_counts(seen: Sequence[Seen]) -> None:
     found = _those(FailureCount.objects.filter(at__in={at for *_, at in new}), new)
     there = {(row.group_id, row.owner, row.step, row.at): row.times for row in found}
     rows = [
-        FailureCount(group_id=group, owner=owner, step=step, at=at, times=times + there.get((group, owner, step, at), 0))
+        FailureCount(
+            group_id=group, owner=owner, step=step, at=at, times=times + there.get((group, owner, step, at), 0)
+        )
         for (group, owner, step, at), times in sorted(new.items())
     ]
     FailureCount.objects.bulk_create(
