@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('jobs_app', '0007_search'),
+        ('jobs_app', '0013_access'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

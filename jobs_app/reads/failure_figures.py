@@ -48,11 +48,13 @@ def standing(user: Reader, sights: Sequence[FailureSight]) -> dict[str, tuple[in
 class _CountOf(Subquery):
     """How many rows a bounded subquery has; ``standing``: of those whose column ``stands`` is true."""
 
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS bounded)"
     output_field = IntegerField()
 
     def __init__(self, rows: Any, *, standing: bool = False) -> None:
         super().__init__(rows)
-        self.template = f"(SELECT COUNT(*) FROM (%(subquery)s) AS bounded{' WHERE bounded.stands' if standing else ''})"
+        if standing:
+            self.template = "(SELECT COUNT(*) FROM (%(subquery)s) AS bounded WHERE bounded.stands)"
 
 
 def series(sights: Sequence[FailureSight], step: Step, *, now: datetime) -> Series:

@@ -1,4 +1,4 @@
-"""Failures that are alike make a group: counted once each, shown to whom they belong, and given a status by operators."""
+"""Failures that are alike make a group: counted once each, shown to whom they belong, resolved by operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs_app.core import claims, control, execution, failure_control, families,
 from jobs_app.core.rollups import failing, rolling
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.fingerprints import Status
-from jobs_app.models import FailureCount, FailureGroup, FailureSight, Job
+from jobs_app.models import AuditEntry, FailureCount, FailureGroup, FailureSight, Job
 from jobs_app.models.failure import EVERYBODY
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Snooze
@@ -215,6 +215,14 @@ def test_only_operators_say_what_becomes_of_a_group(now: datetime, alice: User, 
         with pytest.raises(InvalidRequest, match="within a year"):
             failure_control.ignore(fingerprint, actor=carol, now=now, until=until)
     assert FailureGroup.objects.get().status == Status.OPEN
+    refused = AuditEntry.objects.exclude(refused="").filter(subject=f"failure {fingerprint}")
+    assert set(refused.values_list("actor", "action")) == {
+        (who, f"failure.{verb}") for who in ("alice", "bob") for verb in ("resolve", "ignore", "reopen")
+    }
+    failure_control.ignore(fingerprint, actor=carol, now=now, until=now + HOUR, note="known")
+    entry = AuditEntry.objects.get(actor="carol", refused="")
+    assert (entry.action, entry.before["status"], entry.after["status"]) == ("failure.ignore", "open", "ignored")
+    assert entry.after["note"] == "known"
 
 
 def test_everyone_reads_of_their_own_and_operators_of_all(now: datetime, alice: User, bob: User, carol: User) -> None:

@@ -84,15 +84,16 @@ def test_what_is_left_of_a_message(text: str, plain: str) -> None:
 
 
 SITE = "/usr/lib/python3.11/site-packages"
+HTTP, JSON = (f"{SITE}/httpx/client.py", 9, "send"), ("/usr/lib/python3.11/json/decoder.py", 1, "load")
 
 
 @pytest.mark.parametrize(
     ("frames", "place"),
     [
-        ([("/srv/w/tasks/kinds/shop.py", 3, "sell"), (f"{SITE}/httpx/client.py", 9, "send")], "tasks/kinds/shop.py:sell"),
-        ([("/srv/releases/2026-11-28/shop.py", 3, "sell"), ("/usr/lib/python3.11/json/x.py", 1, "load")], "shop.py:sell"),
+        ([("/srv/w/tasks/kinds/shop.py", 3, "sell"), HTTP], "tasks/kinds/shop.py:sell"),
+        ([("/srv/releases/2026-11-28/shop.py", 3, "sell"), JSON], "shop.py:sell"),
         ([("/a/shop.py", 3, "sell"), ("/a/jobs_app/core/artifacts.py", 4, "save")], "a/shop.py:sell"),
-        ([(f"{SITE}/shop/kinds.py", 3, "sell"), (f"{SITE}/httpx/client.py", 9, "send")], "shop/kinds.py:sell"),
+        ([(f"{SITE}/shop/kinds.py", 3, "sell"), HTTP], "shop/kinds.py:sell"),
         ([("/srv/w/jobs_app/core/execution.py", 3, "_bind")], ""),
         ([("<frozen importlib>", 3, "_load")], "<frozen importlib>:_load"),
         ([], ""),

@@ -1,4 +1,4 @@
-"""Failing: the failures that a batch of events tells of, added to their groups in the transaction that counts the batch.
+"""Failing: the failures that a batch of events tells of, added to their groups in the transaction that counts it.
 
 A failure is an attempt that failed or was lost, or a job that failed without one (its time to start had passed, a child
 failed). Groups rest on the cursor like all that is rolled up: each failure is counted once, whatever crashes.
@@ -109,7 +109,7 @@ def _failed(attempt: Attempt) -> bool:
 
 
 def note(seen: Sequence[Seen], *, now: datetime) -> None:
-    """Add failures to their groups, in the transaction of a caller that has advanced the cursor; follow up on groups."""
+    """Add failures to their groups, in the transaction of a caller that has advanced the cursor, and follow up."""
     with writing():
         if seen:
             _make_groups(seen)
