@@ -10,7 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.authoring import Child
 from jobs_app.core import claims, control, execution, failure_control, families, outcomes, rescue, spawning
+from jobs_app.core.retention import groups, pruning
 from jobs_app.core.rollups import failing, rolling
+from jobs_app.core.turns import Turns
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.fingerprints import Status
 from jobs_app.models import AuditEntry, FailureCount, FailureGroup, FailureSight, Job
@@ -326,3 +328,32 @@ def test_a_burst_is_what_is_far_above_its_usual_rate(now: datetime, alice: User,
     assert failures.bursts(alice, now) == [], "none of hers is counted"
     failure_control.ignore(usual, actor=carol, now=now)
     assert [each.fingerprint for each in failures.bursts(carol, now)] == [fresh_one]
+
+
+def test_groups_are_forgotten_when_their_jobs_are_gone_and_they_were_not_seen_for_long(
+    now: datetime, alice: User, bob: User, carol: User
+) -> None:
+    old = now - 95 * DAY
+    gone, kept = failed(alice, now=old, error="long gone"), failed(bob, now=old, error="still kept")
+    shared = failed(alice, now=old, error="of alice and the system")
+    seen_since = failed(now=old, error=shared.error)
+    rolled(now)
+    failure_control.resolve(gone.fingerprint, actor=carol, now=old)
+    groups.prune(now=now, turns=Turns(100))
+    assert FailureGroup.objects.count() == 3, "their jobs are there still"
+    for job in (gone, shared):
+        altered(job, fingerprint="")
+    groups.prune(now=old + 89 * DAY, turns=Turns(100))
+    assert FailureGroup.objects.count() == 3, "they were seen not so long ago"
+    groups.prune(now=now, turns=Turns(100))
+    assert set(FailureGroup.objects.values_list("pk", flat=True)) == {kept.fingerprint, seen_since.fingerprint}
+    assert set(FailureSight.objects.values_list("group", "owner")) == {
+        *((kept.fingerprint, owner) for owner in (bob.pk, EVERYBODY)),
+        *((seen_since.fingerprint, owner) for owner in (0, EVERYBODY)),
+    }
+    assert not FailureCount.objects.exists(), "nothing looks back so far"
+    failed(now=now, error="just now")
+    rolled(now)
+    assert pruning.run(now=now + HOUR - MINUTE)["failures"] == 0
+    assert FailureCount.objects.filter(owner=EVERYBODY).count() == len(Step)
+    assert pruning.run(now=now + 2 * HOUR)["failures"] == 2, "the minute, of the system and of everybody"
