@@ -148,9 +148,10 @@ def find(user: Reader, fingerprint: str) -> FailureSight:
     return row
 
 
-def known(user: Reader, fingerprint: str) -> bool:
-    """Whether there is a group to show; a failure is counted within some ten seconds."""
-    return bool(fingerprint) and _sights(user).filter(group=fingerprint).exists()
+def uncounted(user: Reader, fingerprint: str) -> bool:
+    """Whether there are jobs with this fingerprint, though perhaps no group yet: it is made within some ten seconds."""
+    fits = len(fingerprint) == LENGTH and fingerprint.isalnum()
+    return fits and Job.objects.visible_to(user).filter(fingerprint=fingerprint).exists()
 
 
 def may_act(user: Reader) -> bool:

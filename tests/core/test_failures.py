@@ -22,31 +22,13 @@ from jobs_app.policies import NO_RETRY, Snooze
 from jobs_app.reads import failures
 from jobs_app.reads.failures import Sort, Tab, Wanted
 from jobs_app.steps import Step
-from tests.support.ledger import AGAIN, HOLDER, altered, claimed, fresh, run, submitted
+from tests.support.failing import failed, rolled
+from tests.support.ledger import HOLDER, altered, claimed, fresh, run, submitted
 
 pytestmark = pytest.mark.django_db
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 PLACE = "tests/support/kinds_of_every_type.py:raises"
-
-
-def failed(
-    owner: User | None = None,
-    *,
-    now: datetime,
-    error: str = "it broke",
-    kind: str = "probe.nothing",
-    final: bool = True,
-) -> Job:
-    """A job whose first attempt failed."""
-    job = claimed(submitted(kind, owner=owner, now=now, max_attempts=1 if final else 3), now=now)
-    failure = outcomes.Failure(error, "ValueError")
-    assert outcomes.fail(job, failure, ValueError(error), NO_RETRY if final else AGAIN, now=now)
-    return fresh(job)
-
-
-def rolled(now: datetime) -> None:
-    rolling.roll(now=now)
 
 
 def sight(fingerprint: str, owner: int = EVERYBODY) -> tuple[int, int]:
@@ -248,7 +230,7 @@ def test_everyone_reads_of_their_own_and_operators_of_all(now: datetime, alice: 
         ["no sheet 'of alice'"],
     )
     assert (hers.status_by, failures.group(carol, shared, now=now).status_by) == (None, "carol")
-    assert (failures.kinds(alice), failures.known(alice, other)) == (["probe.nothing"], False)
+    assert (failures.kinds(alice), failures.uncounted(alice, other)) == (["probe.nothing"], False)
     for stranger, wanted in ((alice, other), (AnonymousUser(), shared), (carol, "x"), (carol, "\0" * 16)):
         with pytest.raises(NotFound):
             failures.group(stranger, wanted, now=now)
