@@ -11,6 +11,7 @@ from jobs_app.context import TimedOut
 from jobs_app.core.attempt_context import AttemptContext, scrub
 from jobs_app.core.outcomes import Failure
 from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
+from jobs_app.fingerprints import Fault
 from jobs_app.policies import Discard, Verdict
 
 TRACEBACK_LENGTH = 20_000
@@ -48,9 +49,10 @@ def describe(error: BaseException, context: AttemptContext) -> Failure:
     elif isinstance(error, TimedOut):
         words = f"its time was up: it may take {context.timeout_seconds:g} s"
     name = type(error).__name__[:TYPE_LENGTH]
-    told = isinstance(error, (Verdict, WeirError))
-    parts = [] if told else _handler_traceback(error)
+    parts = [] if isinstance(error, WeirError) else _handler_traceback(error)
     lines = "".join(_cut(scrub(part, context.secrets)) for part in parts)
+    if isinstance(error, Verdict) and not Fault("", name, words, lines).place:
+        lines = ""  # a verdict is told in its own words; where in the handler it was given makes it alike to others
     return Failure(scrub(words or name, context.secrets)[:ERROR_LENGTH], name, lines[-TRACEBACK_LENGTH:])
 
 

@@ -14,7 +14,7 @@ from jobs_app.core.retention import groups, pruning
 from jobs_app.core.rollups import failing, rolling
 from jobs_app.core.turns import Turns
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
-from jobs_app.fingerprints import Status
+from jobs_app.fingerprints import Fault, Status
 from jobs_app.models import AuditEntry, FailureCount, FailureGroup, FailureSight, Job
 from jobs_app.models.failure import EVERYBODY
 from jobs_app.models.guard import writing
@@ -28,7 +28,7 @@ from tests.support.ledger import HOLDER, altered, claimed, fresh, run, submitted
 pytestmark = pytest.mark.django_db
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
-PLACE = "tests/support/kinds_of_every_type.py:raises"
+FILE = "tests/support/kinds_of_every_type.py"
 
 
 def sight(fingerprint: str, owner: int = EVERYBODY) -> tuple[int, int]:
@@ -42,7 +42,7 @@ def test_a_real_handlers_failures_have_the_fingerprint_of_their_place(now: datet
     assert first.fingerprint == second.fingerprint != other.fingerprint
     rolled(now)
     group = FailureGroup.objects.get(pk=first.fingerprint)
-    assert (group.kind, group.error_type, group.place) == ("probe.raises", "ValueError", PLACE)
+    assert (group.kind, group.error_type, group.place) == ("probe.raises", "ValueError", f"{FILE}:raises")
     assert sight(group.fingerprint) == (2, 0), "attempts that are tried again are failures of no job yet"
 
 
@@ -61,6 +61,16 @@ def test_a_long_message_leaves_the_place_to_be_seen(now: datetime) -> None:
     first, second = (run("probe.fails", {"reason": letter * 40_000}) for letter in "ab")
     assert first.fingerprint == second.fingerprint
     assert "kinds_of_every_type.py" in first.attempts.get().traceback
+
+
+def test_what_a_handler_gives_up_is_grouped_by_where_it_did(now: datetime) -> None:
+    first, second = run("probe.discards"), run("probe.discards")
+    attempt = first.attempts.get()
+    assert Fault(first.kind, attempt.error_type, attempt.error, attempt.traceback).place == f"{FILE}:discards"
+    assert first.fingerprint == second.fingerprint
+    # It is given by our own encoding of results, which is no place of the handler's.
+    unkept = run("probe.unserialisable").attempts.get()
+    assert (unkept.error_type, unkept.traceback) == ("Discard", "")
 
 
 def test_what_fails_without_a_traceback_is_grouped_by_its_message(now: datetime) -> None:

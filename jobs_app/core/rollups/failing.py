@@ -148,7 +148,7 @@ def _add_sights(seen: Sequence[Seen]) -> None:
 
 
 def _sight(row: FailureSight | None, group: str, owner: int, seen: Sequence[Seen]) -> FailureSight:
-    last = max(seen, key=lambda each: each.at)
+    last = sorted(seen, key=lambda each: each.at)[-1]
     first_seen = min(each.at for each in seen)
     if row is None:
         row = FailureSight(group_id=group, owner=owner, first_seen=first_seen, last_seen=first_seen)
