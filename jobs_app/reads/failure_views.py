@@ -42,7 +42,7 @@ class GroupView(View):
 
 
 class VariantView(View):
-    """A message, and how many of the latest jobs said it."""
+    """A message, and how many of the latest jobs said it, or the same with other numbers, ids and quoted texts."""
 
     message: str
     times: int

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
+from jobs_app import fingerprints
 from jobs_app.errors import InvalidRequest, NotFound
 from jobs_app.fingerprints import LENGTH, UNSOLVED, Status
 from jobs_app.models import Attempt, FailureCount, FailureGroup, FailureSight, Job
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PAGE, PAGE_LIMIT = 25, 100
 SHOWN = 20
+VARIANTS = 10
 MOST_KINDS = 200
 MOST_TIMES = 2**63 - 1
 
@@ -127,16 +129,24 @@ def group(user: Reader, fingerprint: str, *, now: datetime) -> GroupDetailView:
     sight = find(user, fingerprint)
     (columns,) = _told(user, [sight], now)
     rows = Job.objects.visible_to(user).filter(fingerprint=sight.group_id).order_by("-id")
-    said = Counter(rows.values_list("error", flat=True)[:LOOKED_AT])
+    said = _variants(list(rows.values_list("error", flat=True)[:LOOKED_AT]))
     sample = Attempt.objects.filter(job_id=sight.job, number=sight.attempt).first()
     return GroupDetailView(
         **columns,
         sample_job=sample.job_id if sample else None,
         sample_attempt=sight.attempt,
         traceback=sample.traceback if sample else "",
-        variants=[VariantView(message=text, times=times) for text, times in said.most_common(SHOWN) if text],
+        variants=said,
         latest=[JobView.of(row) for row in rows.select_related("owner").defer("result", "sealed")[:SHOWN]],
     )
+
+
+def _variants(errors: Sequence[str]) -> list[VariantView]:
+    """Messages, newest first, told apart as fingerprints are: of each the newest, and how many there are of it."""
+    plain = {error: fingerprints.message(error) for error in errors if error}
+    newest = {plain[error]: error for error in reversed(errors) if error}
+    said = Counter(plain[error] for error in errors if error)
+    return [VariantView(message=newest[each], times=times) for each, times in said.most_common(VARIANTS)]
 
 
 def find(user: Reader, fingerprint: str) -> FailureSight:

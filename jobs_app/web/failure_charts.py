@@ -42,15 +42,15 @@ class Bars:
 
 def hours(counts: Sequence[CountView]) -> Bars:
     """The last 24 hours."""
-    return _draw(counts, f"last {len(counts)} hours", "%H:00")
+    return _draw(counts, "hour", "%H:00")
 
 
 def days(counts: Sequence[CountView]) -> Bars:
     """The last 14 days. They are days of UTC, as the statistics have them."""
-    return _draw(counts, f"last {len(counts)} days", "%-d %b")
+    return _draw(counts, "day", "%-d %b")
 
 
-def _draw(counts: Sequence[CountView], span: str, named: str) -> Bars:
+def _draw(counts: Sequence[CountView], step: str, named: str) -> Bars:
     most = max((each.times for each in counts), default=0)
     bars = []
     for place, each in enumerate(counts):
@@ -60,7 +60,7 @@ def _draw(counts: Sequence[CountView], span: str, named: str) -> Bars:
     total = sum(each.times for each in counts)
     return Bars(
         bars=bars,
-        description=f"{total:,} in the {span}" + (f", {most:,} at most in one bar" if most else ""),
+        description=f"{total:,} in {len(counts)} {step}s" + (f", at most {most:,} in one" if most else ""),
         first=_name(counts[0], named) if counts else "",
         most=most,
         total=total,

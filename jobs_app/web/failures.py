@@ -32,6 +32,10 @@ SPANS = {"": "for good", "1": "for a day", "7": "for a week", "30": "for 30 days
 """How long a group may be ignored: days, in words."""
 
 
+LATEST = 10
+"""Jobs that a group's page shows; the list of jobs has them all."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A group in the list."""
@@ -85,11 +89,12 @@ def failure(request: HttpRequest, fingerprint: str) -> HttpResponse:
         "section": "failures",
         "group": shown,
         "still": still(shown),
+        "latest": shown.latest[:LATEST],
         "charts": [
             ("The last 24 hours", failure_charts.hours(shown.hours)),
             ("The last 14 days", failure_charts.days(shown.days)),
         ],
-        "retry": _address("bulk-preview", text) if shown.still_failed else "",
+        "retry": _retry_all(text) if shown.still_failed else "",
         "all_jobs": all_jobs,
         "may_act": reads.may_act(user),
         "solved": shown.status in {Status.RESOLVED, Status.IGNORED},
@@ -150,9 +155,9 @@ def _wanted(request: HttpRequest) -> Wanted:
     )
 
 
-def _address(name: str, text: str) -> str:
-    """A page that is there to act on many jobs, if it is."""
+def _retry_all(text: str) -> str:
+    """The page that shows what retrying all of a search would do; empty where there is none."""
     try:
-        return f"{reverse(name)}?{urlencode({'q': text})}"
+        return f"{reverse('bulk-preview')}?{urlencode({'action': 'retry', 'all': '1', 'q': text})}"
     except NoReverseMatch:
         return ""

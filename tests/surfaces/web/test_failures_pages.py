@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.core import failure_control
@@ -57,7 +57,7 @@ def test_failures_are_listed_as_groups_with_their_figures(carols: Client, alice:
     assert "ValueError in probe.nothing no row 2 tasks/kinds/shop.py:sell" in said
     assert "Open (2) Resolved (0) Ignored (0) All (2)" in said
     assert "<b>bold" not in drawn
-    assert 'aria-label="3 in the last 24 hours, 3 at most in one bar"' in drawn
+    assert 'aria-label="3 in 24 hours, at most 3 in one"' in drawn
     assert rows(look(carols, "failures", sort="frequent")) == [often, once]
     assert rows(look(carols, "failures", kind="probe.slow")) == []
 
@@ -94,7 +94,7 @@ def test_a_group_shows_its_traceback_its_jobs_and_what_they_said(alices: Client,
     assert "KeyError: &#x27;Umsätze&#x27;" in drawn
     assert all(reverse("job", args=[job.id]) in drawn for job in jobs)
     said = plain(drawn)
-    assert "2 times no row 1 1 times no row 2" in said
+    assert "3 times no row 2" in said
     assert f"state%3Afailed+fingerprint%3A{jobs[0].fingerprint}" in drawn
     assert "resolve-button" not in drawn, "she is no operator"
     assert f'href="{reverse("failure", args=[jobs[0].fingerprint])}"' in look(alices, "job", jobs[0].id)
@@ -140,6 +140,20 @@ def test_what_failed_a_moment_ago_leads_to_its_jobs(alices: Client, bob: User, a
     address = reverse("failure", args=[fingerprint])
     assert f"fingerprint%3A{fingerprint}" in alices.get(address)["Location"]
     assert logged_in(bob).get(address).status_code == 404
+
+
+def test_all_of_a_group_are_retried_through_a_preview_where_there_is_one(
+    alices: Client, alice: User, now: datetime
+) -> None:
+    fingerprint = failed(alice, now=now).fingerprint
+    rolled(now)
+    drawn = look(alices, "failure", fingerprint)
+    try:
+        wanted = f"{reverse('bulk-preview')}?action=retry&amp;all=1&amp;q=state%3Afailed+fingerprint%3A{fingerprint}"
+    except NoReverseMatch:
+        assert "retry-all" not in drawn
+    else:
+        assert f'href="{wanted}"' in drawn
 
 
 def test_the_queries_of_the_pages_do_not_grow(
