@@ -89,11 +89,15 @@ def _there(fingerprint: str) -> bool:
     return fits and FailureGroup.objects.filter(pk=fingerprint).exists()
 
 
+def _sees(actor: User | None, fingerprint: str) -> bool:
+    if actor is None or actor.has_perm(SEE_ALL):
+        return True
+    return FailureSight.objects.filter(group=fingerprint, owner=actor.pk).exists()
+
+
 def _check(fingerprint: str, actor: User | None) -> None:
     """Who may not see a group is told the same as if there were none."""
-    there = _there(fingerprint)
-    sees = actor is None or actor.has_perm(SEE_ALL)
-    if not there or not (sees or FailureSight.objects.filter(group=fingerprint, owner=actor.pk).exists()):
+    if not _there(fingerprint) or not _sees(actor, fingerprint):
         raise NotFound(f"expected the fingerprint of a failure of yours, got {fingerprint[:40]!r}")
     if not may_act(actor):
         raise NotAllowed("expected the permission to act on all jobs: ask somebody who may give it to you")

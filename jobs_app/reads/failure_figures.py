@@ -41,9 +41,9 @@ def standing(user: Reader, sights: Sequence[FailureSight]) -> dict[str, tuple[in
     # Said aloud that it is not empty: else PostgreSQL does not see that an index of such jobs will do.
     alike = Q(fingerprint=OuterRef("group")) & ~Q(fingerprint="")
     latest = Job.objects.visible_to(user).filter(alike).order_by("-id")
-    latest = latest.annotate(stands=failed).values("stands")[:LOOKED_AT]
+    told_apart = latest.annotate(stands=failed).values("stands")[:LOOKED_AT]
     rows = FailureSight.objects.filter(pk__in=[each.pk for each in sights])
-    told = rows.annotate(still=_CountOf(latest, standing=True), looked=_CountOf(latest)).order_by()
+    told = rows.annotate(still=_CountOf(told_apart, standing=True), looked=_CountOf(told_apart)).order_by()
     return {group: (still, looked) for group, still, looked in told.values_list("group", "still", "looked")}
 
 
