@@ -10,14 +10,15 @@ from ninja.decorators import decorate_view
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobs_app.api.bodies import bounded
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock, failure_control
 from jobs_app.core.failure_control import NOTE_LENGTH
 from jobs_app.reads import failures
 from jobs_app.reads.failure_views import GroupDetailView, GroupPageView
 from jobs_app.reads.failures import Sort, Tab, Wanted
+from jobs_app.scopes import Scope
 
-router = Router(tags=["failures"])
+router = Router(tags=["failures"], auth=needs(Scope.READ, writing=Scope.ACT))
 
 
 class FailuresQuery(BaseModel):

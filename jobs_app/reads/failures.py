@@ -137,7 +137,7 @@ def group(user: Reader, fingerprint: str, *, now: datetime) -> GroupDetailView:
         sample_attempt=sight.attempt,
         traceback=sample.traceback if sample else "",
         variants=said,
-        latest=[JobView.of(row) for row in rows.select_related("owner").defer("result", "sealed")[:SHOWN]],
+        latest=[JobView.of(row, user) for row in rows.select_related("owner").defer("result", "sealed")[:SHOWN]],
     )
 
 
