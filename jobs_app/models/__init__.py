@@ -1,9 +1,12 @@
 """The ledger's tables: fields, constraints, read properties and filters. Writing is the core's alone (``guard``)."""
 
+from jobs_app.models.access import KindAccess, Role
 from jobs_app.models.admission import Gate, RateBucket, Refusal, Turnstile
 from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
+from jobs_app.models.audit import AuditEntry
 from jobs_app.models.checkpoint import Checkpoint
+from jobs_app.models.failure import FailureCount, FailureGroup, FailureSight
 from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
@@ -18,12 +21,17 @@ from jobs_app.models.unique_key import UniqueKey
 __all__ = [
     "Artifact",
     "Attempt",
+    "AuditEntry",
     "Checkpoint",
     "Event",
+    "FailureCount",
+    "FailureGroup",
+    "FailureSight",
     "Flow",
     "Gate",
     "Job",
     "JobInput",
+    "KindAccess",
     "Listener",
     "LogLine",
     "Pace",
@@ -32,6 +40,7 @@ __all__ = [
     "RateBucket",
     "Refusal",
     "Resend",
+    "Role",
     "Rollup",
     "RollupCursor",
     "SavedView",

@@ -222,6 +222,10 @@ class Job(Guarded):
             models.Index(
                 F("fingerprint"), F("id").desc(), name="job_by_fingerprint", condition=~Q(fingerprint="")
             ),
+            # reads.failures: one owner's jobs of a group, newest first.
+            models.Index(
+                F("owner"), F("fingerprint"), F("id").desc(), name="job_of_owner_failed", condition=~Q(fingerprint="")
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:

@@ -40,6 +40,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "more_lines": len(lines) == jobs.LINES,
         "inputs": inputs,
         "parameters": _parameters(shown, inputs),
+        "parameters_hidden": shown.parameters_hidden,
         "reruns": jobs.reruns(user, job_id),
     }
     return render(request, "job.html", context)

@@ -47,6 +47,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Jobs", "jobs", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
+            Entry("Failures", "failures", "warn", "failures"),
         ),
     ),
     (
@@ -68,6 +69,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Access",
         (
             Entry("Tokens", "tokens", "key", "tokens"),
+            Entry("Audit", "audit", "shield", "audit", needs="jobs_app.view_audit"),
             Entry("API", "api:openapi-view", "book", "api"),
             Entry("Admin", "admin:index", "gear", "admin", needs=STAFF),
         ),

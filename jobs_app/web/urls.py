@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, planner, queues, reports, saved_views, schedules, submitting, tokens
+from jobs_app.web import (
+    audit,
+    failures,
+    home,
+    job,
+    planner,
+    queues,
+    reports,
+    saved_views,
+    schedules,
+    submitting,
+    tokens,
+)
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -29,6 +41,11 @@ urlpatterns = [
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
     path("queues/", queues.queues, name="queues"),
     path("queues/<str:name>/", queues.queue, name="queue"),
+    path("failures/", failures.failures, name="failures"),
+    path("failures/<str:fingerprint>/", failures.failure, name="failure"),
+    path("failures/<str:fingerprint>/resolve/", failures.resolve, name="failure-resolve"),
+    path("failures/<str:fingerprint>/ignore/", failures.ignore, name="failure-ignore"),
+    path("failures/<str:fingerprint>/reopen/", failures.reopen, name="failure-reopen"),
     path("schedules/", schedules.schedules, name="schedules"),
     path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
     path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule-run"),
@@ -39,6 +56,8 @@ urlpatterns = [
     path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/", audit.export, name="audit-export"),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

@@ -12,7 +12,8 @@ from jobs_app.models import Job
 from jobs_app.policies import NO_RETRY
 from tasks.kinds.timeline.models import Post
 from tests.support import growing, reports
-from tests.support.ledger import altered, claimed, log, submitted
+from tests.support.failing import rolled
+from tests.support.ledger import altered, claimed, fresh, log, submitted
 
 
 def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
     failed = claimed(submitted("system.echo", {"text": text}, owner=owner, now=now), now=now)
     failure = outcomes.Failure(text, error_type="ValueError", traceback=f"Traceback\nValueError: {text}")
     outcomes.fail(failed, failure, ValueError(text), NO_RETRY, now=now)
+    rolled(now)
     running = claimed(submitted("system.echo", {"text": text}, owner=owner, now=now), now=now)
     altered(running, progress=0.5, progress_message=text[:200])
     waiting = submitted("system.echo", {"text": text}, owner=owner, now=now)
@@ -40,7 +42,7 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
     artifacts.save_output(Job.objects.get(id=tick.job_id), 1, f"{file}.txt", text.encode(), now=now)
     return {
         "job_id": done.id, "failed": failed.id, "running": running.id, "waiting": waiting.id,
-        "kind_name": "system.echo", "kind": "system.echo", "schedule_id": schedule.pk, "schedule": text,
+        "fingerprint": fresh(failed).fingerprint, "kind_name": "system.echo", "kind": "system.echo", "schedule_id": schedule.pk, "schedule": text,
         "token_id": tokens.issue(owner, text, now=now)[0].pk, "artifact_id": upload.id, "artifact": f"{file}.txt",
         "dataset_id": growing.made(owner, text).pk, "id": owner.pk,
         "post_id": Post.objects.create(author=owner, text=text, created_at=now, job=done.id).pk,
