@@ -12,6 +12,7 @@ from ninja.openapi.schema import OpenAPISchema
 from jobs_app.api import (
     artifacts,
     description,
+    failures,
     jobs,
     kinds,
     planner,
@@ -68,6 +69,7 @@ api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
+api.add_router("/failures", failures.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import failures, home, job, planner, queues, reports, schedules, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -23,6 +23,11 @@ urlpatterns = [
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
     path("queues/", queues.queues, name="queues"),
     path("queues/<str:name>/", queues.queue, name="queue"),
+    path("failures/", failures.failures, name="failures"),
+    path("failures/<str:fingerprint>/", failures.failure, name="failure"),
+    path("failures/<str:fingerprint>/resolve/", failures.resolve, name="failure-resolve"),
+    path("failures/<str:fingerprint>/ignore/", failures.ignore, name="failure-ignore"),
+    path("failures/<str:fingerprint>/reopen/", failures.reopen, name="failure-reopen"),
     path("schedules/", schedules.schedules, name="schedules"),
     path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
     path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule-run"),

@@ -15,6 +15,7 @@ from jobs_app.errors import WeirError
 from jobs_app.management.cli import (
     cancelling,
     exits,
+    failures,
     fetching,
     following,
     kinds,
@@ -40,6 +41,8 @@ VERBS = {
     "fetch": (fetching.HELP, fetching.add_arguments, fetching.run),
     "queues": (queues.HELP, queues.add_arguments, queues.run),
     "queue": (queues.ONE_HELP, queues.add_one_arguments, queues.run_one),
+    "failures": (failures.HELP, failures.add_arguments, failures.run),
+    "failure": (failures.ONE_HELP, failures.add_one_arguments, failures.run_one),
     "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
     "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
 }
