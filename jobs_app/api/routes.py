@@ -23,6 +23,7 @@ from jobs_app.api import (
     security,
     statistics,
     tokens,
+    webhooks,
 )
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
@@ -67,6 +68,7 @@ api.add_router("/kinds", kinds.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
+api.add_router("/webhooks", webhooks.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
 api.add_router("/failures", failures.router)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import failures, home, job, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import failures, home, job, planner, queues, reports, schedules, submitting, tokens, webhooks
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -38,6 +38,11 @@ urlpatterns = [
     path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
+    path("webhooks/", webhooks.webhooks_page, name="webhooks"),
+    path("webhooks/<int:webhook_id>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<int:webhook_id>/secret/", webhooks.renew, name="webhook-renew"),
+    path("webhooks/<int:webhook_id>/remove/", webhooks.remove, name="webhook-remove"),
+    path("webhooks/deliveries/<int:delivery_id>/replay/", webhooks.replay, name="webhook-replay"),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]
