@@ -35,6 +35,7 @@ class Submission(BaseModel):
     kind: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     queue: str | None = Field(None, description="Default: the kind's.")
+    webhook: str | None = Field(None, description="The name of a webhook of yours that is told of its end.")
     priority: int = Field(0, description="-100 to 100; higher runs first.")
     due_at: Moment | None = Field(None, description="Not before this time.")
     expires_at: Moment | None = Field(None, description="Fail if not started by then.")

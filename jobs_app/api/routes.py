@@ -24,6 +24,7 @@ from jobs_app.api import (
     security,
     statistics,
     tokens,
+    webhooks,
 )
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
@@ -72,6 +73,7 @@ api.add_router("/jobs", jobs.router)
 api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/audit", audit.router)
+api.add_router("/webhooks", webhooks.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
 api.add_router("/failures", failures.router)

@@ -35,7 +35,7 @@ from jobs_app.core import (
 from jobs_app.core.clock import database_now
 from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
-from jobs_app.models import Job, JobInput, Term
+from jobs_app.models import Endpoint, Job, JobInput, Term
 from jobs_app.models.guard import writing
 from jobs_app.parameters import ARTIFACTS, MENTIONED, reveal
 from jobs_app.registry import Kind
@@ -56,6 +56,7 @@ class Options:
     message: whether to ask for a message at once; whoever runs the job here and now does not.
     token: the id of the API token it comes with. overflow: into a full queue too, up to its hard limit (a permission).
     queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
+    webhook: the name of an endpoint of the owner's that is told of its end, whatever else it is told of.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
     tags: at most 10 words, to find it by.
     """
@@ -72,6 +73,7 @@ class Options:
     overflow: bool = False
     message: bool = True
     tags: Sequence[str] = ()
+    webhook: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def accept(
     if earlier is not None:
         return Accepted(earlier, replayed=True)
     job = row_of(definition, checked, owner, options, now)
+    job.webhook = _webhook(owner, options.webhook)
     applicant = admission.Applicant(
         queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
         key=options.idempotency_key,
@@ -220,6 +223,16 @@ def _check_options(options: Options, now: datetime) -> None:
             raise InvalidRequest(f"expected {name} within ten years from now, got {moment.isoformat()}")
     if options.expires_at is not None and options.expires_at <= (options.due_at or now):
         raise InvalidRequest("expected expires_at after the job is due, got an earlier time")
+
+
+def _webhook(owner: User | None, name: str | None) -> int | None:
+    """The number of the endpoint of that name."""
+    if name is None:
+        return None
+    known = Endpoint.objects.filter(owner=owner, name=name).values_list("pk", flat=True).first()
+    if known is None:
+        raise InvalidRequest(f"expected webhook to name an endpoint of yours, got {name[:50]!r}; see Webhooks")
+    return known
 
 
 def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:

@@ -17,12 +17,15 @@ from jobs_app.models.schedule import Schedule, Tick
 from jobs_app.models.term import Term
 from jobs_app.models.token import Token
 from jobs_app.models.unique_key import UniqueKey
+from jobs_app.models.webhook import Delivery, Endpoint
 
 __all__ = [
     "Artifact",
     "Attempt",
     "AuditEntry",
     "Checkpoint",
+    "Delivery",
+    "Endpoint",
     "Event",
     "FailureCount",
     "FailureGroup",

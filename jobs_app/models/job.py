@@ -55,7 +55,7 @@ class JobManager(Lean, _Jobs["Job"]):
 
     later = (
         "token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview", "tags",
-        "fingerprint",
+        "fingerprint", "webhook",
     )  # fmt: skip
 
 
@@ -117,6 +117,9 @@ class Job(Guarded):
 
     progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
     progress_message = models.CharField(max_length=200, blank=True)
+    webhook = models.BigIntegerField(
+        null=True, blank=True, help_text="The endpoint that its submission named, by its number."
+    )
     preview = models.JSONField(null=True, blank=True, help_text="What is shown until there is a result.")
     result = models.JSONField(null=True, blank=True, help_text="What the handler returned, if small.")
     result_bytes = models.PositiveBigIntegerField(default=0)

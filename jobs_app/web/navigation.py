@@ -70,6 +70,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("Tokens", "tokens", "key", "tokens"),
             Entry("Audit", "audit", "shield", "audit", needs="jobs_app.view_audit"),
+            Entry("Webhooks", "webhooks", "out", "webhooks"),
             Entry("API", "api:openapi-view", "book", "api"),
             Entry("Admin", "admin:index", "gear", "admin", needs=STAFF),
         ),

@@ -17,6 +17,7 @@ from jobs_app.web import (
     schedules,
     submitting,
     tokens,
+    webhooks,
 )
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
@@ -58,6 +59,11 @@ urlpatterns = [
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export/", audit.export, name="audit-export"),
+    path("webhooks/", webhooks.webhooks_page, name="webhooks"),
+    path("webhooks/<int:webhook_id>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<int:webhook_id>/secret/", webhooks.renew, name="webhook-renew"),
+    path("webhooks/<int:webhook_id>/remove/", webhooks.remove, name="webhook-remove"),
+    path("webhooks/deliveries/<int:delivery_id>/replay/", webhooks.replay, name="webhook-replay"),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

@@ -19,7 +19,7 @@ from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
 from jobs_app.core import artifacts, audit
-from jobs_app.core.retention import groups, rules
+from jobs_app.core.retention import deliveries, groups, rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
 from jobs_app.core.rollups.sources import EVENTS, REFUSALS, Source
@@ -69,7 +69,7 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
     for what, prune in (
         ("jobs", prune_jobs), ("uploads", prune_uploads), ("ticks", prune_ticks), ("refusals", prune_refusals),
         ("rollups", prune_rollups), ("audit entries", audit.prune),
-        ("failures", groups.prune),
+        ("failures", groups.prune), ("deliveries", deliveries.prune),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
     return +done
