@@ -11,6 +11,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from jobs_app.api import (
     artifacts,
+    deploys,
     description,
     jobs,
     kinds,
@@ -71,6 +72,7 @@ api.add_router("/queues", queues.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)
+api.add_router("/deploys", deploys.router)
 for _prefix, _router in getattr(settings, "KIND_ROUTERS", {}).items():
     api.add_router(_prefix, _router)
 api.add_router("", unknown)

@@ -35,7 +35,7 @@ SUBMIT = frozenset({"jobs_app.add_job", "jobs_app.add_token", "jobs_app.view_tok
 SCHEDULES = frozenset(
     f"django_celery_beat.{verb}_{model}" for model in TIMINGS for verb in ("view", "add", "change", "delete")
 )
-QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue"})
+QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue", "jobs_app.mark_deploy"})
 
 GROUPS: dict[str, frozenset[str]] = {
     "viewers": VIEW | {"jobs_app.see_all_jobs"},

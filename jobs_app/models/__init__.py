@@ -4,6 +4,7 @@ from jobs_app.models.admission import Gate, RateBucket, Refusal, Turnstile
 from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
 from jobs_app.models.checkpoint import Checkpoint
+from jobs_app.models.deploy import Deploy
 from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
@@ -17,6 +18,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "Checkpoint",
+    "Deploy",
     "Event",
     "Flow",
     "Gate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import home, job, planner, queues, reports, schedules, statistics, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -30,6 +30,8 @@ urlpatterns = [
     path("schedules/<int:schedule_id>/resume/", schedules.resume, name="schedule-resume"),
     path("reports/", reports.reports, name="reports"),
     path("reports/<int:schedule_id>/", reports.report, name="report"),
+    path("statistics/", statistics.statistics, name="statistics"),
+    path("statistics/csv/", statistics.download, name="statistics-csv"),
     path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
-from jobs_app.core import artifacts
+from jobs_app.core import artifacts, deploys
 from jobs_app.core.retention import rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
@@ -70,6 +70,7 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
         ("rollups", prune_rollups),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
+    done["deploys"] = deploys.prune(now=now)
     return +done
 
 

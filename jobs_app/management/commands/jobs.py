@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError
 from jobs_app.errors import WeirError
 from jobs_app.management.cli import (
     cancelling,
+    deploys,
     exits,
     fetching,
     following,
@@ -42,6 +43,7 @@ VERBS = {
     "queue": (queues.ONE_HELP, queues.add_one_arguments, queues.run_one),
     "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
     "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
+    "deployed": (deploys.HELP, deploys.add_arguments, deploys.run),
 }
 
 
