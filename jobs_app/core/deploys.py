@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from jobs_app import conf
+from jobs_app.core import audit
 from jobs_app.errors import InvalidRequest, NotAllowed
 from jobs_app.models import Deploy
 from jobs_app.models.guard import writing
@@ -18,7 +19,7 @@ from jobs_app.steps import Step
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-PERMISSION = "jobs_app.mark_deploy"
+PERMISSION, ACTION = "jobs_app.mark_deploy", "deploy.mark"
 KEPT = 2_000
 """A pipeline that runs wild pushes out the oldest, and fills no table."""
 
@@ -43,8 +44,10 @@ class Told:
 
 def mark(told: Told, *, actor: User | None, now: datetime) -> Deploy:
     """Note a deploy; said again within five minutes it is the one that is there. Raises NotAllowed, InvalidRequest."""
-    if not may_mark(actor):
-        raise NotAllowed("expected the permission to mark deploys: ask somebody who may give it to you")
+    subject = f"deploy {told.label}"
+    with audit.refusals(actor, ACTION, subject, now=now, after=asdict(told)):
+        if not may_mark(actor):
+            raise NotAllowed("expected the permission to mark deploys: ask somebody who may give it to you")
     at = _checked(told, now)
     label, version = told.label.strip(), told.version.strip()
     with transaction.atomic(), writing():
@@ -53,6 +56,7 @@ def mark(told: Told, *, actor: User | None, now: datetime) -> Deploy:
         if known is not None:
             return known
         made = Deploy.objects.create(at=at, label=label, version=version, url=told.url, by=actor)
+        audit.record(actor, ACTION, subject, now=now, after=asdict(told))
         oldest_kept = Deploy.objects.order_by("-at", "-id").values_list("at", flat=True)[KEPT - 1 : KEPT]
         for oldest in oldest_kept:
             Deploy.objects.filter(at__lt=oldest).delete()
