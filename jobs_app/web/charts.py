@@ -17,6 +17,9 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 500, 190, 58, 26, 26
 GAP = 0.18
 """Of a bucket's width, between two bars."""
 
+EDGE = 15
+"""So near to the right edge no time stands: it would run out of the picture, or into the one before."""
+
 FLAG_LETTER = 7.5
 """How wide a letter of a deploy's label is, so that labels do not run into one another."""
 
@@ -223,7 +226,8 @@ def _times(time: Time) -> list[tuple[float, str, str]]:
     found = []
     for place, text in chart_scales.times([time.at(place) for place in range(time.count)], time.step):
         x = time.x(place)
-        found.append((x, text, "start" if x < LEFT + 20 else "end" if x > WIDTH - 20 else "middle"))
+        if x <= WIDTH - EDGE:
+            found.append((x, text, "start" if x < LEFT + EDGE else "middle"))
     return found
 
 

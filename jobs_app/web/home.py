@@ -87,7 +87,7 @@ def _table(request: HttpRequest, found: list[JobView], *, newer: int) -> dict[st
         "newer": newer,
         "stamp": stamp,
         "everyone": request.GET.get("who") == EVERYONE,
-        "newest_url": reverse("home") + _query(request.GET),
+        "newest_url": reverse("jobs") + _query(request.GET),
         "rows_url": f"{reverse('job-rows')}?{query}",
         "active": any(not each.final for each in found),
     }

@@ -5,12 +5,16 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, planner, queues, reports, schedules, statistics, submitting, tokens
+from jobs_app.web import home, job, overview, planner, queues, reports, schedules, statistics, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
 urlpatterns = [
-    path("", home.home, name="home"),
+    path("", overview.overview, name="home"),
+    path("overview/now/", overview.attention_now, name="overview-now"),
+    path("overview/charts/", overview.charts, name="overview-charts"),
+    path("overview/recent/", overview.recent, name="overview-recent"),
+    path("jobs/", home.home, name="jobs"),
     path("jobs/rows/", home.rows, name="job-rows"),
     path("jobs/<uuid:job_id>/", job.job, name="job"),
     path("jobs/<uuid:job_id>/live/", job.live, name="job-live"),
