@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Status
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,12 +42,12 @@ class DeployQuery(BaseModel):
 
 @router.post("", response={201: DeployView}, url_name="deploys")
 @decorate_view(bounded)
-def mark_deploy(request: HttpRequest, payload: DeployBody) -> tuple[int, DeployView]:
+def mark_deploy(request: HttpRequest, payload: DeployBody) -> Status[DeployView]:
     """Mark a deploy in the charts. The same label and version within five minutes is the deploy that is there."""
     actor = user_of(request)
     told = core.Told(payload.label, payload.version, payload.url, _in_utc(payload.at))
     row = core.mark(told, actor=actor, now=clock.database_now())
-    return 201, DeployView.of(row, actor)
+    return Status(201, DeployView.of(row, actor))
 
 
 @router.get("", response=list[DeployView])

@@ -24,7 +24,7 @@ def test_from_logging_in_to_a_result_with_a_chart(opened: Open, alice: User, wor
     rows = (f"{('AA', 'BB', 'CC')[number % 3]},{number % 50}" for number in range(3000))
     flights.write_text("carrier,delay\n" + "\n".join(rows))
     page = opened(None)
-    page.goto("/")
+    page.goto("/jobs/")
     page.fill("[name=username]", "alice")
     page.fill("[name=password]", "alice's password")
     page.get_by_role("button", name="Log in").click()
@@ -100,7 +100,7 @@ def test_cancelling_what_has_ended_meanwhile_is_said(alices: Page, alice: User) 
 def test_the_list_keeps_up_and_no_row_moves(alices: Page, alice: User) -> None:
     old = reaching(State.RUNNING, owner=alice)
     submitted(owner=alice)
-    alices.goto("/")
+    alices.goto("/jobs/")
     row = alices.locator(f"#row-{old.id.hex}")
     place = row.bounding_box()
     alices.locator(f"#link-{old.id.hex}").focus()
@@ -117,7 +117,7 @@ def test_the_list_keeps_up_and_no_row_moves(alices: Page, alice: User) -> None:
 def test_the_list_rests_while_nobody_looks_and_stops_at_the_end(alices: Page, alice: User) -> None:
     job = submitted(owner=alice)
     alices.clock.install()
-    alices.goto("/")
+    alices.goto("/jobs/")
     asked: list[str] = []
     alices.on("request", lambda request: asked.append(request.url) if "/jobs/rows/" in request.url else None)
     hide = "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true}) }"
@@ -136,9 +136,9 @@ def test_the_list_rests_while_nobody_looks_and_stops_at_the_end(alices: Page, al
 
 def test_a_session_that_has_ended_leads_to_the_login(alices: Page, alice: User) -> None:
     submitted(owner=alice)
-    alices.goto("/")
+    alices.goto("/jobs/")
     Session.objects.all().delete()
-    alices.wait_for_url("**/login/?next=/")
+    alices.wait_for_url("**/login/?next=/jobs/")
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/jobs_app/job/", "/api/docs"])
