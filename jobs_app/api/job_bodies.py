@@ -10,6 +10,7 @@ from django.urls import reverse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobs_app.api.artifacts import ArtifactBody
+from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
@@ -102,9 +103,9 @@ class JobQuery(BaseModel):
     limit: int = Field(jobs.PAGE, description="Jobs a page, 1 to 200.")
     cursor: str | None = Field(None, description="next_cursor of the page before.")
 
-    def filter(self) -> jobs.JobFilter:
+    def filter(self) -> JobFilter:
         """As the reads take it."""
-        return jobs.JobFilter(
+        return JobFilter(
             states=tuple(self.state),
             kind=self.kind,
             queue=self.queue,

@@ -13,6 +13,7 @@ from jobs_app.api import (
     artifacts,
     deploys,
     description,
+    failures,
     jobs,
     kinds,
     planner,
@@ -69,6 +70,7 @@ api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
+api.add_router("/failures", failures.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)

@@ -6,12 +6,15 @@ from jobs_app.models.attempt import Attempt, Event, LogLine
 from jobs_app.models.audit import AuditEntry
 from jobs_app.models.checkpoint import Checkpoint
 from jobs_app.models.deploy import Deploy
+from jobs_app.models.failure import FailureCount, FailureGroup, FailureSight
 from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
 from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
+from jobs_app.models.saved_view import SavedView
 from jobs_app.models.schedule import Schedule, Tick
+from jobs_app.models.term import Term
 from jobs_app.models.token import Token
 from jobs_app.models.unique_key import UniqueKey
 
@@ -22,6 +25,9 @@ __all__ = [
     "Checkpoint",
     "Deploy",
     "Event",
+    "FailureCount",
+    "FailureGroup",
+    "FailureSight",
     "Flow",
     "Gate",
     "Job",
@@ -36,7 +42,9 @@ __all__ = [
     "Resend",
     "Rollup",
     "RollupCursor",
+    "SavedView",
     "Schedule",
+    "Term",
     "Tick",
     "Token",
     "Turnstile",

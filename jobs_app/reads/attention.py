@@ -30,7 +30,7 @@ def notices(facts: Facts) -> list[Notice]:
             found += _of_lane(lane, facts.engine)
     if facts.sees_all:
         found += [*_engine(facts.engine), *_schedules(facts)]
-    found += [*_bursts(facts.bursts or ()), *_reports(facts)]
+    found += [*_bursts(facts.bursts), *_reports(facts)]
     return sorted(found, key=lambda each: each.severity)  # a stable sort: rules keep their order within
 
 
@@ -43,9 +43,7 @@ def checked(facts: Facts) -> list[str]:
         told += [_count(facts.schedules, "schedule")]
     else:
         told += [f"{_count(len(lanes), 'queue')} with jobs of yours", "your refusals", "your failed jobs"]
-    if facts.bursts is not None:
-        told.append("failures that come in bursts")
-    return [*told, _count(facts.reports, "report")]
+    return [*told, "failures that come in bursts", _count(facts.reports, "report")]
 
 
 def _engine(engine: Engine) -> Iterator[Notice]:

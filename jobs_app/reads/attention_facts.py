@@ -19,8 +19,8 @@ from jobs_app.core.presence import NOBODY, Listening
 from jobs_app.lifecycle import Reason, State
 from jobs_app.models import Flow, Gate, Job, Listener, Queue, Refusal, RollupCursor, Schedule
 from jobs_app.models.job import SEE_ALL
-from jobs_app.reads import reports, staleness
-from jobs_app.reads.attention_views import SILENCE, Engine, Facts, Lane, Named, Own
+from jobs_app.reads import failures, reports, staleness
+from jobs_app.reads.attention_views import SILENCE, Burst, Engine, Facts, Lane, Named, Own
 from jobs_app.reads.staleness import Because
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def read(user: User, *, now: datetime) -> tuple[Facts, Standing]:
     listening = Listener.objects.filter(seen_at__gt=now - presence.SILENCE).values_list("slots", flat=True)
     slots = list(listening) if sees_all else []
     facts = Facts(
-        sees_all=sees_all, lanes=told, own=Own(failed, _own_refusals(user, now)), **_reports(user, sees_all, now),
+        sees_all=sees_all, lanes=told, own=Own(failed, _own_refusals(user, now)), bursts=_bursts(user, now),
+        **_reports(user, sees_all, now),
         **(_operations(now, measured) if sees_all else {}),
     )  # fmt: skip
     standing = Standing(
@@ -173,6 +174,13 @@ def _operations(now: datetime, measured: float | None) -> dict[str, object]:
         "engine": engine, "schedules": enabled.count(), "broken": (broken, len(broken)),
         "put_off": (put_off, len(put_off)),
     }  # fmt: skip
+
+
+def _bursts(user: User, now: datetime) -> list[Burst]:
+    return [
+        Burst(each.fingerprint, each.kind, each.error_type or "an error", each.times, each.usual)
+        for each in failures.bursts(user, now)
+    ]  # fmt: skip
 
 
 def _reports(user: User, sees_all: bool, now: datetime) -> dict[str, object]:

@@ -146,5 +146,5 @@ class Facts:
     put_off: tuple[Sequence[Named], int] = ((), 0)
     reports: int = 0
     stale: tuple[Sequence[Named], int] = ((), 0)
-    bursts: Sequence[Burst] | None = None
+    bursts: Sequence[Burst] = ()
     own: Own = field(default_factory=Own)

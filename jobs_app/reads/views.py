@@ -96,6 +96,7 @@ class JobView(View):
     result_bytes: int
     error: str
     error_type: str
+    fingerprint: str = Field("", description="The same for failures that are alike: that of its last one, if any.")
     rerun_of: UUID | None
     parent: UUID | None = Field(None, description="The job that spawned it.")
     preview: Any = Field(None, description="What its kind showed when it was submitted; it holds until the result.")
@@ -127,6 +128,7 @@ class JobView(View):
             result_bytes=job.result_bytes,
             error=job.error,
             error_type=job.error_type,
+            fingerprint=job.fingerprint,
             rerun_of=job.rerun_of_id,
             parent=job.parent_id,
             preview=job.preview,

@@ -14,16 +14,16 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from jobs_app.core import clock
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import InvalidRequest
 from jobs_app.models.job import SEE_ALL
 from jobs_app.reads import attention, attention_facts, deploys, jobs, statistics, watching
 from jobs_app.reads.attention_views import Notice, Rule
-from jobs_app.reads.jobs import JobFilter
 from jobs_app.reads.statistics import Question
 from jobs_app.steps import Step
 from jobs_app.web import statistics_charts
@@ -121,10 +121,7 @@ def _told(notice: Notice) -> Told:
     if several is not None and not notice.about:
         name, query, words = several
         return Told(notice, reverse(name) + query, words)
-    try:
-        return Told(notice, reverse(name, args=[notice.about] if notice.about else None), words)
-    except NoReverseMatch:
-        return Told(notice, "", "")
+    return Told(notice, reverse(name, args=[notice.about] if notice.about else None), words)
 
 
 def _recent(request: HttpRequest, user: User) -> dict[str, Any]:

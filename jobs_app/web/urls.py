@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, overview, planner, queues, reports, schedules, statistics, submitting, tokens
+from jobs_app.web import (
+    failures,
+    home,
+    job,
+    overview,
+    planner,
+    queues,
+    reports,
+    schedules,
+    statistics,
+    submitting,
+    tokens,
+)
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -27,6 +39,11 @@ urlpatterns = [
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
     path("queues/", queues.queues, name="queues"),
     path("queues/<str:name>/", queues.queue, name="queue"),
+    path("failures/", failures.failures, name="failures"),
+    path("failures/<str:fingerprint>/", failures.failure, name="failure"),
+    path("failures/<str:fingerprint>/resolve/", failures.resolve, name="failure-resolve"),
+    path("failures/<str:fingerprint>/ignore/", failures.ignore, name="failure-ignore"),
+    path("failures/<str:fingerprint>/reopen/", failures.reopen, name="failure-reopen"),
     path("schedules/", schedules.schedules, name="schedules"),
     path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
     path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule-run"),

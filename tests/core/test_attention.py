@@ -11,10 +11,11 @@ from django.contrib.auth.models import User
 from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.core import control, estimates, transport
+from jobs_app.core.rollups import rolling
 from jobs_app.lifecycle import Reason, State
 from jobs_app.models import Gate, Queue, Refusal, RollupCursor, Schedule
 from jobs_app.models.guard import writing
-from jobs_app.reads import attention, attention_facts
+from jobs_app.reads import attention, attention_facts, failures
 from jobs_app.reads.attention_views import Burst, Engine, Facts, Lane, Named, Own, Rule, Severity
 from tests.support.ledger import altered, claimed, reaching, submitted
 from tests.support.measures import flowed, listening
@@ -39,7 +40,7 @@ def said(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def test_a_site_where_all_is_well_says_what_was_looked_at() -> None:
-    facts = site(lane(depth=30, oldest=59.0), schedules=12, reports=1, bursts=())
+    facts = site(lane(depth=30, oldest=59.0), schedules=12, reports=1)
     assert said(facts) == []
     assert attention.checked(facts) == [
         "room, age and workers of 1 queue", "the broker, beat and upkeep", "12 schedules",
@@ -291,6 +292,20 @@ def test_a_report_whose_run_failed_is_stale(carol: User, alice: User, now: datet
     listening("default", later)
     assert told(carol, later) == [(Rule.STALE_REPORTS, str(row.pk))]
     assert told(alice, later) == [], "she reads no report"
+
+
+@pytest.mark.usefixtures("well")
+def test_failures_that_burst_are_told_to_those_they_concern(carol: User, alice: User, bob: User, now: datetime) -> None:
+    for _ in range(failures.BURST_LEAST):
+        reaching(State.FAILED, owner=alice, now=now - timedelta(minutes=1))
+    rolling.roll(now=now)
+    (burst,) = failures.bursts(carol, now)
+    for user in (carol, alice):
+        facts, _ = attention_facts.read(user, now=now)
+        notice = attention.notices(facts)[0]
+        assert (notice.rule, notice.about) == (Rule.FAILURES, burst.fingerprint)
+        assert notice.sentence.startswith("probe.nothing failed 10 times in 10 min with ValueError; it was not seen")
+    assert told(bob, now) == []
 
 
 @pytest.mark.usefixtures("well")
