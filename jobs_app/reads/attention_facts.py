@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, Sum
 
@@ -36,6 +36,8 @@ PULSES = 12
 """So many queues are looked at closely, the deepest first; of the others what upkeep noted last is told."""
 
 SCHEDULES = 200
+ERROR = 80
+"""Characters of a message that stand for an error that has no type."""
 
 FOR_ALL = frozenset({Because.FAILED, Because.CANCELLED, Because.MISSED, Because.REFUSED, Because.REMOVED})
 FOR_READERS = FOR_ALL | {Because.BROKEN, Because.PUT_OFF, Because.BEAT_AWAY}
@@ -118,7 +120,7 @@ def _lane(
     name: str, row: Queue | None, depth: int, running: int, listening: Listening, *, close: bool, now: datetime
 ) -> Lane:
     policy = lanes.policy_of(row, conf.current())
-    shared = {
+    shared: dict[str, Any] = {
         "name": name, "limit": policy.limit, "low_water": policy.low_water, "slots": listening.slots,
         "paused": _ago(policy.paused_at, now),
     }  # fmt: skip
@@ -151,7 +153,7 @@ def _own_refusals(user: User, now: datetime) -> list[tuple[str, str, int]]:
     return [(queue, REASONS[Reason(reason)], count) for queue, reason, count in counted]
 
 
-def _operations(now: datetime, measured: float | None) -> dict[str, object]:
+def _operations(now: datetime, measured: float | None) -> dict[str, Any]:
     """What only those are told who look after the site: schedules, and what moves everything."""
     late = now - staleness.PATIENCE
     enabled = Schedule.objects.filter(periodic_task__enabled=True)
@@ -178,12 +180,12 @@ def _operations(now: datetime, measured: float | None) -> dict[str, object]:
 
 def _bursts(user: User, now: datetime) -> list[Burst]:
     return [
-        Burst(each.fingerprint, each.kind, each.error_type or "an error", each.times, each.usual)
+        Burst(each.fingerprint, each.kind, each.error_type or each.message[:ERROR] or "an error", each.times, each.usual)
         for each in failures.bursts(user, now)
     ]  # fmt: skip
 
 
-def _reports(user: User, sees_all: bool, now: datetime) -> dict[str, object]:
+def _reports(user: User, sees_all: bool, now: datetime) -> dict[str, Any]:
     found = reports.report_page(user, now=now).reports
     telling = FOR_ALL if sees_all else FOR_READERS
     stale = [Named(str(each.id), each.name, each.why) for each in found if each.because in telling]

@@ -206,7 +206,9 @@ def _stacks(series: Sequence[Series]) -> list[list[tuple[float, float]]]:
 
 
 def _bars(series: Series, time: Time, stack: Sequence[tuple[float, float]], axis: Scale) -> Line:
-    gap, drawn, rest = time.width * GAP / 2, [], []
+    gap = time.width * GAP / 2
+    drawn: list[str] = []
+    rest: list[str] = []
     for place, (base, top) in enumerate(stack):
         if top > base:
             left, right = time.x(place) + gap, time.x(place + 1) - gap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 
 from jobs_app.reads.deploys import DeployView
 from jobs_app.reads.statistics_views import DurationView, PointView, StatisticsView
@@ -41,8 +42,7 @@ def refusals(found: StatisticsView, zone: tzinfo, deploys: Sequence[DeployView] 
     """What was refused for want of room, by reason; None if nothing was."""
     reasons = sorted(found.totals.refused_by_reason, key=lambda reason: -found.totals.refused_by_reason[reason])
     series = [
-        _counted(reason, f"reason-{place}", found, lambda point, reason=reason: point.refused_by_reason.get(reason, 0))
-        for place, reason in enumerate(reasons, 1)
+        _counted(reason, f"reason-{place}", found, partial(_refused, reason)) for place, reason in enumerate(reasons, 1)
     ]
     note = "Submissions that were turned away, by the reason they were told."
     return _counts("refusals", "Refusals", note, series, found, zone, deploys)
@@ -84,6 +84,10 @@ def complete(points: Iterable[PointView]) -> int:
 
 def _counted(name: str, looks: str, found: StatisticsView, of: Callable[[PointView], int]) -> Series:
     return Series(name, looks, [of(point) for point in found.points], bars=True)
+
+
+def _refused(reason: str, point: PointView) -> int:
+    return point.refused_by_reason.get(reason, 0)
 
 
 def _quantiles(found: StatisticsView, of: Callable[[PointView], DurationView]) -> list[Series]:

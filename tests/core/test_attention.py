@@ -23,7 +23,7 @@ from tests.support.schedules import run, scheduled
 
 MINUTE = 60.0
 WELL = Engine(measured=2.0, counted=9.0)
-QUERIES = 15
+QUERIES = 16
 """Of an operator, with any number of idle queues."""
 
 
@@ -304,7 +304,7 @@ def test_failures_that_burst_are_told_to_those_they_concern(carol: User, alice: 
         facts, _ = attention_facts.read(user, now=now)
         notice = attention.notices(facts)[0]
         assert (notice.rule, notice.about) == (Rule.FAILURES, burst.fingerprint)
-        assert notice.sentence.startswith("probe.nothing failed 10 times in 10 min with ValueError; it was not seen")
+        assert notice.sentence.startswith("probe.nothing failed 10 times in 10 min with broken; it was not seen")
     assert told(bob, now) == []
 
 

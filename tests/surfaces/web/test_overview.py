@@ -26,7 +26,7 @@ from tests.surfaces.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 
-QUERIES = 24
+QUERIES = 25
 """Session, user, permissions (twice), the reads of attention, the latest jobs, statistics and deploys."""
 
 
