@@ -12,6 +12,7 @@ from ninja.openapi.schema import OpenAPISchema
 from jobs_app.api import (
     artifacts,
     audit,
+    deploys,
     description,
     failures,
     jobs,
@@ -80,6 +81,7 @@ api.add_router("/failures", failures.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)
+api.add_router("/deploys", deploys.router)
 for _prefix, _router in getattr(settings, "KIND_ROUTERS", {}).items():
     api.add_router(_prefix, _router, auth=security.needs(Scope.READ, writing=Scope.SUBMIT))
 api.add_router("", unknown)

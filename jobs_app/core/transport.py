@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import threading
 import time
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 OPEN_SECONDS = 2.0
 """How long a broken circuit stays open before the broker is tried again."""
 
+FAILING_SECONDS = 30.0
+"""For so long after a failure, and until an answer, a process says that the broker is away."""
+
 BROKER_ERRORS = (OperationalError, KombuError, AMQPError, MessageNacked, OSError)
 """What a broker that does not do its part is heard of by. Amazon's own errors become one of these in kombu."""
 
@@ -40,6 +44,7 @@ class Circuit:
     def __init__(self, open_seconds: float = OPEN_SECONDS) -> None:
         self._open_seconds = open_seconds
         self._open_until = 0.0
+        self._failed_at = -math.inf
 
     @property
     def closed(self) -> bool:
@@ -48,7 +53,17 @@ class Circuit:
 
     def trip(self) -> None:
         """Note a failure."""
-        self._open_until = time.monotonic() + self._open_seconds
+        self._failed_at = time.monotonic()
+        self._open_until = self._failed_at + self._open_seconds
+
+    def mend(self) -> None:
+        """Note that the broker answered."""
+        self._failed_at = -math.inf
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last try failed, within half a minute: whoever does not try does not know any more."""
+        return time.monotonic() - self._failed_at < FAILING_SECONDS
 
 
 circuit = Circuit()
@@ -63,6 +78,7 @@ def publish(name: str, ids: Sequence[UUID], queue: str) -> None:
     except _broker_errors() as error:
         circuit.trip()
         raise BrokerAway(f"the broker did not take a message: {error}") from error
+    circuit.mend()
 
 
 def depth(queue: str) -> int:

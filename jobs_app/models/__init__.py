@@ -6,6 +6,7 @@ from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
 from jobs_app.models.audit import AuditEntry
 from jobs_app.models.checkpoint import Checkpoint
+from jobs_app.models.deploy import Deploy
 from jobs_app.models.failure import FailureCount, FailureGroup, FailureSight
 from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
@@ -25,6 +26,7 @@ __all__ = [
     "AuditEntry",
     "Checkpoint",
     "Delivery",
+    "Deploy",
     "Endpoint",
     "Event",
     "FailureCount",

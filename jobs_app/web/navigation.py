@@ -44,10 +44,12 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Watch",
         (
+            Entry("Overview", "home", "weir", "overview", primary=True),
             Entry("Jobs", "jobs", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
             Entry("Failures", "failures", "warn", "failures"),
+            Entry("Statistics", "statistics", "report", "statistics"),
         ),
     ),
     (

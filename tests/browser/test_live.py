@@ -26,7 +26,7 @@ def test_from_logging_in_to_a_result_with_a_chart(opened: Open, alice: User, wor
     rows = (f"{('AA', 'BB', 'CC')[number % 3]},{number % 50}" for number in range(3000))
     flights.write_text("carrier,delay\n" + "\n".join(rows))
     page = opened(None)
-    page.goto("/")
+    page.goto("/jobs/")
     page.fill("[name=username]", "alice")
     page.fill("[name=password]", "alice's password")
     page.get_by_role("button", name="Log in").click()

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.usefixtures("nudged")
 
 PATHS = [
     "/",
+    "/jobs/",
+    "/statistics/",
     "/submit/",
     "/submit/probe.everything/",
     "/submit/datasets.aggregate/",
@@ -90,7 +92,7 @@ def test_the_keyboard_reaches_the_content_and_the_jobs(alices: Page, alice: User
 
 
 def test_the_menu_opens_and_closes_by_key(alices: Page) -> None:
-    alices.goto("/")
+    alices.goto("/jobs/")
     menu = alices.locator("details.menu")
     menu.locator("summary").focus()
     alices.keyboard.press("Enter")

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
-from jobs_app.core import artifacts, audit
+from jobs_app.core import artifacts, audit, deploys
 from jobs_app.core.retention import deliveries, groups, rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
@@ -72,6 +72,7 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
         ("failures", groups.prune), ("deliveries", deliveries.prune),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
+    done["deploys"] = deploys.prune(now=now)
     return +done
 
 

@@ -16,6 +16,7 @@ from jobs_app.errors import WeirError
 from jobs_app.lifecycle import Via
 from jobs_app.management.cli import (
     cancelling,
+    deploys,
     exits,
     failures,
     fetching,
@@ -47,6 +48,7 @@ VERBS = {
     "failure": (failures.ONE_HELP, failures.add_one_arguments, failures.run_one),
     "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
     "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
+    "deployed": (deploys.HELP, deploys.add_arguments, deploys.run),
 }
 
 

@@ -100,7 +100,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!element.hasAttribute("data-poll")) return;
   const selection = document.getSelection();
   const selecting = selection && !selection.isCollapsed && element.contains(selection.anchorNode);
-  if (document.hidden || selecting) event.preventDefault();
+  // What may change its height keeps still while somebody is about to click on it, or has its focus in it.
+  const still = element.matches("[data-still]:is(:hover, :focus-within)");
+  if (document.hidden || selecting || still) event.preventDefault();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

@@ -110,7 +110,7 @@ def test_a_form_without_its_token_says_what_to_do(alice: User) -> None:
 def test_a_fault_of_ours_shows_no_traceback(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "job_page", lambda *_, **__: 1 / 0)
     alices.raise_request_exception = False
-    answer = alices.get("/")
+    answer = alices.get("/jobs/")
     assert answer.status_code == 500
     assert "Something went wrong" in answer.content.decode()
     assert "ZeroDivisionError" not in answer.content.decode()
@@ -123,7 +123,7 @@ def test_a_ledger_that_is_away_is_said_with_a_time_to_come_back(
         raise OperationalError("server closed the connection")
 
     monkeypatch.setattr(jobs, "job_page", away)
-    answer = alices.get("/")
+    answer = alices.get("/jobs/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "cannot be reached" in answer.content.decode()
     assert "server closed" not in answer.content.decode()
@@ -131,7 +131,7 @@ def test_a_ledger_that_is_away_is_said_with_a_time_to_come_back(
 
 def test_every_input_has_a_label_and_the_page_a_way_past_its_header(alices: Client, alice: User) -> None:
     reaching(State.RUNNING, owner=alice)
-    for url in ("/", "/submit/", "/submit/probe.everything/", "/tokens/"):
+    for url in ("/", "/jobs/", "/statistics/", "/submit/", "/submit/probe.everything/", "/tokens/"):
         text = alices.get(url).content.decode()
         assert 'class="skip" href="#main"' in text
         assert text.count("<h1") == 1

@@ -28,7 +28,7 @@ def searched(client: Client, text: str) -> list[Any]:
     return shown(client, "?" + urlencode({"q": text}))
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs/"])
+@pytest.mark.parametrize("path", ["/jobs/"])
 def test_a_newcomer_is_told_what_to_do(alices: Client, path: str) -> None:
     assert "Your first job" in alices.get(path).content.decode()
 
