@@ -1,4 +1,4 @@
-"""What people do to jobs: cancel, run again. API, page, admin and command line all call these."""
+"""What people do to jobs: cancel, retry, run again, change priority. Every surface calls these."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import transaction
 
 from jobs_app import registry
 from jobs_app.core import families, sealing, submission, transitions
-from jobs_app.errors import Conflict, NotAllowed, NotFound
+from jobs_app.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
 from jobs_app.parameters import MASK
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 TRIES = 5
+KEPT_CHANGING = "the job kept changing; look at it again"
+
+TIMED = frozenset({State.SCHEDULED, State.RETRYING})
+"""States in which a job waits for its time."""
+
+BROKEN = frozenset({State.FAILED, State.CANCELLED})
+"""Final states of jobs that did not end well: to retry one makes a new job."""
 
 
 def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
@@ -41,7 +48,66 @@ def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
         done = cancel_now(job, now=now, actor=actor)
         if done:
             return _find(job_id, actor)
-    raise Conflict("the job kept changing; look at it again")
+    raise Conflict(KEPT_CHANGING)
+
+
+def retry_now(
+    job_id: UUID,
+    *,
+    actor: User | None,
+    now: datetime,
+    via: Via = Via.PYTHON,
+    idempotency_key: str | None = None,
+    token: int | None = None,
+) -> submission.Accepted:
+    """Have a job tried at once: of one that waits for its time the next attempt is due now.
+
+    One that failed or was cancelled is run again as a new job, linked to it (``rerun``); history stays as it is.
+    A job that is due already stays as it is: twice is no error.
+
+    Raises NotFound, Conflict (it runs, waits for something else than its time, or has succeeded), and what ``rerun``
+    raises.
+    """
+    for _ in range(TRIES):
+        job = _find(job_id, actor)
+        if job.status in BROKEN:
+            return again(job, actor=actor, now=now, via=via, idempotency_key=idempotency_key, token=token)
+        if job.status not in TIMED:
+            raise Conflict(
+                "expected a job that waits for its time, has failed or was cancelled, and this one is "
+                f"{job.state}" + ("; run it again instead" if job.status is State.SUCCEEDED else "")
+            )
+        if job.due_at <= now:
+            return submission.Accepted(job, replayed=True)
+        if transitions.amend(job, now=now, event=EventName.MADE_DUE, actor=actor, due_at=now):
+            return submission.Accepted(_find(job_id, actor), replayed=False)
+    raise Conflict(KEPT_CHANGING)
+
+
+def reprioritise(job_id: UUID, priority: int, *, actor: User | None, now: datetime) -> Job:
+    """Change the priority (-100 to 100, higher first) of a job that waits. The same once more is no error.
+
+    Dispatch takes jobs in the new order from now on; one whose message is on the broker already keeps its turn there.
+
+    Raises InvalidRequest, NotFound, Conflict (it runs or has ended).
+    """
+    check_priority(priority)
+    for _ in range(TRIES):
+        job = _find(job_id, actor)
+        if job.status not in WAITING:
+            raise Conflict(f"expected a job that waits, and this one is {job.state}")
+        if job.priority == priority:
+            return job
+        said = f"from {job.priority} to {priority}"
+        if transitions.amend(job, now=now, event=EventName.REPRIORITISED, actor=actor, reason=said, priority=priority):
+            return _find(job_id, actor)
+    raise Conflict(KEPT_CHANGING)
+
+
+def check_priority(priority: int) -> None:
+    """Raise InvalidRequest for a priority outside -100 to 100."""
+    if not -100 <= priority <= 100:
+        raise InvalidRequest(f"expected a priority from -100 to 100, got {priority}")
 
 
 def rerun(
@@ -60,7 +126,28 @@ def rerun(
 
     Raises NotFound, NotAllowed (changes to another's job that holds a secret), and what ``submission.accept`` raises.
     """
-    job = _find(job_id, actor)
+    return again(
+        _find(job_id, actor),
+        actor=actor,
+        now=now,
+        changes=changes,
+        via=via,
+        idempotency_key=idempotency_key,
+        token=token,
+    )
+
+
+def again(
+    job: Job,
+    *,
+    actor: User | None,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+    via: Via = Via.PYTHON,
+    idempotency_key: str | None = None,
+    token: int | None = None,
+) -> submission.Accepted:
+    """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on."""
     if job.sealed and changes and actor is not None and actor.pk != job.owner_id:
         # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
         raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
