@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.core import control
+from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import WAITING, State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
@@ -38,6 +39,9 @@ class Submission(BaseModel):
     due_at: Moment | None = Field(None, description="Not before this time.")
     expires_at: Moment | None = Field(None, description="Fail if not started by then.")
     max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
+    tags: list[str] = Field(
+        default_factory=list, description="At most 10, of 1 to 50 printable characters, to find the job by: q=tag:…"
+    )
     overflow: bool = Field(False, description="Into a full queue too, up to its hard limit; needs a permission.")
 
     def options(self) -> dict[str, Any]:
@@ -115,9 +119,9 @@ class JobQuery(BaseModel):
     limit: int = Field(jobs.PAGE, description="Jobs a page, 1 to 200.")
     cursor: str | None = Field(None, description="next_cursor of the page before.")
 
-    def filter(self) -> jobs.JobFilter:
+    def filter(self) -> JobFilter:
         """As the reads take it."""
-        return jobs.JobFilter(
+        return JobFilter(
             states=tuple(self.state),
             kind=self.kind,
             queue=self.queue,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -119,8 +119,10 @@ def rerun(
     via: Via = Via.PYTHON,
     idempotency_key: str | None = None,
     token: int | None = None,
+    tags: Sequence[str] | None = None,
 ) -> submission.Accepted:
     """Submit a new job like this one, linked to it; ``changes`` replace single parameters. The old one stays as it is.
+    tags: default those of the old one.
 
     A mask in ``changes``, however deep, where the old job shows a mask too, means the old secret.
 
@@ -134,6 +136,7 @@ def rerun(
         via=via,
         idempotency_key=idempotency_key,
         token=token,
+        tags=tags,
     )
 
 
@@ -146,6 +149,7 @@ def again(
     via: Via = Via.PYTHON,
     idempotency_key: str | None = None,
     token: int | None = None,
+    tags: Sequence[str] | None = None,
 ) -> submission.Accepted:
     """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on."""
     if job.sealed and changes and actor is not None and actor.pk != job.owner_id:
@@ -161,6 +165,7 @@ def again(
         via=via,
         idempotency_key=idempotency_key,
         token=token,
+        tags=job.tags or () if tags is None else tags,
     )
     return submission.accept(job.kind, parameters, owner=actor or job.owner, options=options, now=now)
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from jobs_app.criteria import JobFilter
 from jobs_app.models import Job
-from jobs_app.reads.jobs import PAGE_LIMIT, JobFilter, filtered
+from jobs_app.models.search import matching
+from jobs_app.reads.jobs import PAGE_LIMIT
 from jobs_app.reads.views import JobView
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def shown(user: Reader, job_ids: Sequence[UUID]) -> list[JobView]:
 
 def newer(user: Reader, wanted: JobFilter, newest: UUID | None) -> int:
     """How many jobs of a list came after its ``newest`` one; counted up to 200."""
-    rows = filtered(Job.objects.visible_to(user), user, wanted)
+    rows = matching(Job.objects.visible_to(user), wanted, user)
     if newest is not None:
         rows = rows.filter(id__gt=newest)
     return len(rows.values_list("id")[:PAGE_LIMIT])

@@ -16,10 +16,10 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import FINAL, State
 from jobs_app.reads import jobs, kinds, watching
-from jobs_app.reads.jobs import JobFilter
 from jobs_app.reads.views import JobView
 from jobs_app.web.pages import page, render, user_of
 

@@ -10,11 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 
 from jobs_app.core import artifacts, claims, outcomes
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import Conflict, InvalidRequest, NotFound, UnknownKind
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Job
 from jobs_app.reads import files, jobs, kinds
-from jobs_app.reads.jobs import JobFilter
 from tests.support.ledger import altered, claimed, log, reaching, submitted, succeeded_with_everything
 
 SECOND = timedelta(seconds=1)

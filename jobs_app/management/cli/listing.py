@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import State
 from jobs_app.management.cli import calls, moments, parsing, rendering
@@ -39,7 +40,7 @@ def run(call: Call) -> int:
     typed = call.options
     if typed["mine"] and call.user is None:
         raise InvalidRequest("--mine: expected --user NAME too, to know whose jobs are meant")
-    wanted = jobs.JobFilter(
+    wanted = JobFilter(
         states=tuple(State(each) for each in typed["state"]),
         kind=typed["kind"],
         queue=typed["queue"],
