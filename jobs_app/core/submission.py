@@ -56,7 +56,8 @@ class Options:
     token: the id of the API token it comes with. overflow: into a full queue too, up to its hard limit (a permission).
     queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
-    tags: at most 10 words, to find it by.
+    tags: at most 10 words, to find it by. headroom: as overflow, without a permission, and beside shares: for what the
+    core itself submits.
     """
 
     queue: str | None = None
@@ -71,6 +72,7 @@ class Options:
     overflow: bool = False
     message: bool = True
     tags: Sequence[str] = ()
+    headroom: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def accept(
     job = row_of(definition, checked, owner, options, now)
     applicant = admission.Applicant(
         queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
-        key=options.idempotency_key,
+        key=options.idempotency_key, headroom=options.headroom,
     )  # fmt: skip
     entry = admission.enter(applicant, now=now)
     try:
