@@ -18,8 +18,8 @@
    ``inline`` runs a quick job in the web process, when the caller waits.
 5. ``rescue`` finds jobs whose worker is gone; ``control`` is what people do to jobs, ``bulk`` to many at once;
    ``schedules`` decides what is due. ``lanes`` say what holds for a queue, ``lane_control`` is what people change of
-   it, ``presence`` tells who takes its jobs. ``flow`` notes what moves through it; ``pulses``, ``ranges`` and ``estimates`` make of that how long things
-   will take.
+   it, ``presence`` tells who takes its jobs. ``flow`` notes what moves through it; ``pulses``, ``ranges`` and
+   ``estimates`` make of that how long things will take.
 6. ``spawning`` makes the children of a running job; ``families`` lets them in as there is room, has their parent wait,
    go on or end, and ends them with it. ``previews`` are what a kind shows, and writes, while its job is submitted;
    ``desk`` is what else packages of kinds ask for.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import registry
-from jobs_app.core import families, sealing, submission, transitions
+from jobs_app.core import audit, families, sealing, submission, transitions
 from jobs_app.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
@@ -39,15 +40,13 @@ def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
     """
     # The job may move between reading and writing; each try is guarded by what was read.
     for _ in range(TRIES):
-        job = _find(job_id, actor)
+        job = _find(job_id, actor, "job.cancel", now)
         if job.status is State.CANCELLED or (job.status is State.RUNNING and job.cancel_requested_at):
             return job
         if job.final:
             raise Conflict(f"expected a job that has not ended, and this one has {job.state}")
-        cancel_now = _cancel_waiting if job.status in WAITING else families.ask_to_stop
-        done = cancel_now(job, now=now, actor=actor)
-        if done:
-            return _find(job_id, actor)
+        if _cancel(job, actor, now):
+            return _find(job_id, actor, "job.cancel", now)
     raise Conflict(KEPT_CHANGING)
 
 
@@ -69,9 +68,10 @@ def retry_now(
     raises.
     """
     for _ in range(TRIES):
-        job = _find(job_id, actor)
+        job = _find(job_id, actor, "job.retry", now)
         if job.status in BROKEN:
-            return again(job, actor=actor, now=now, via=via, idempotency_key=idempotency_key, token=token)
+            new = partial(again, job, actor=actor, now=now, via=via, idempotency_key=idempotency_key, token=token)
+            return _recorded(new, "job.retry", job, actor, now)
         if job.status not in TIMED:
             raise Conflict(
                 "expected a job that waits for its time, has failed or was cancelled, and this one is "
@@ -79,8 +79,8 @@ def retry_now(
             )
         if job.due_at <= now:
             return submission.Accepted(job, replayed=True)
-        if transitions.amend(job, now=now, event=EventName.MADE_DUE, actor=actor, due_at=now):
-            return submission.Accepted(_find(job_id, actor), replayed=False)
+        if _amend(job, "job.retry", actor, now, EventName.MADE_DUE, due_at=now):
+            return submission.Accepted(_find(job_id, actor, "job.retry", now), replayed=False)
     raise Conflict(KEPT_CHANGING)
 
 
@@ -93,14 +93,13 @@ def reprioritise(job_id: UUID, priority: int, *, actor: User | None, now: dateti
     """
     check_priority(priority)
     for _ in range(TRIES):
-        job = _find(job_id, actor)
+        job = _find(job_id, actor, "job.reprioritise", now)
         if job.status not in WAITING:
             raise Conflict(f"expected a job that waits, and this one is {job.state}")
         if job.priority == priority:
             return job
-        said = f"from {job.priority} to {priority}"
-        if transitions.amend(job, now=now, event=EventName.REPRIORITISED, actor=actor, reason=said, priority=priority):
-            return _find(job_id, actor)
+        if _amend(job, "job.reprioritise", actor, now, EventName.REPRIORITISED, priority=priority):
+            return _find(job_id, actor, "job.reprioritise", now)
     raise Conflict(KEPT_CHANGING)
 
 
@@ -128,16 +127,12 @@ def rerun(
 
     Raises NotFound, NotAllowed (changes to another's job that holds a secret), and what ``submission.accept`` raises.
     """
-    return again(
-        _find(job_id, actor),
-        actor=actor,
-        now=now,
-        changes=changes,
-        via=via,
-        idempotency_key=idempotency_key,
-        token=token,
+    job = _find(job_id, actor, "job.rerun", now)
+    new = partial(
+        again, job, actor=actor, now=now, changes=changes, via=via, idempotency_key=idempotency_key, token=token,
         tags=tags,
-    )
+    )  # fmt: skip
+    return _recorded(new, "job.rerun", job, actor, now, changed=sorted(changes or {}))
 
 
 def again(
@@ -151,10 +146,11 @@ def again(
     token: int | None = None,
     tags: Sequence[str] | None = None,
 ) -> submission.Accepted:
-    """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on."""
+    """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on. Not in the audit."""
     if job.sealed and changes and actor is not None and actor.pk != job.owner_id:
         # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
-        raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
+        with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
+            raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
     original = original_parameters(job)
     parameters = {**original, **_unmasked(dict(changes or {}), job.parameters, original)}
     options = submission.Options(
@@ -188,11 +184,57 @@ def _unmasked(changed: Any, shown: Any, original: Any) -> Any:
     return changed
 
 
-def _find(job_id: UUID, actor: User | None) -> Job:
+def _find(job_id: UUID, actor: User | None, action: str, now: datetime) -> Job:
     job = Job.objects.actionable_by(actor).filter(id=job_id).first()
     if job is None:
-        raise NotFound(f"expected a job of yours, got {job_id}")
+        there = Job.objects.filter(id=job_id)
+        with audit.refusals(actor, action, f"job {job_id}", now=now, exists=there.exists):
+            raise NotFound(f"expected a job of yours, got {job_id}")
     return job
+
+
+def _anothers(job: Job, actor: User | None) -> bool:
+    """Whether somebody acts on what is not theirs; the system does, always."""
+    return actor is None or actor.pk != job.owner_id
+
+
+def _recorded(
+    new: Callable[[], submission.Accepted], action: str, job: Job, actor: User | None, now: datetime, **facts: Any
+) -> submission.Accepted:
+    """Make a new job of an old one; in the audit if that is another's."""
+    if not _anothers(job, actor):
+        return new()
+    with transaction.atomic():
+        accepted = new()
+        if not accepted.replayed:
+            # The names of changed parameters alone: what was put in may be a secret, or for some eyes only.
+            after = {"new job": accepted.job.id, **facts}
+            audit.record(actor, action, f"job {job.id}", now=now, after=after)
+    return accepted
+
+
+def _amend(job: Job, action: str, actor: User | None, now: datetime, event: EventName, **changes: Any) -> bool:
+    """Change columns of a job that stays as it was read; in the audit if it is another's. Returns whether it was so."""
+    before = {name: getattr(job, name) for name in changes}
+    said = ", ".join(f"from {before[name]} to {value}" for name, value in changes.items() if name != "due_at")
+    with transaction.atomic(savepoint=False):
+        done = transitions.amend(job, now=now, event=event, actor=actor, reason=said, **changes)
+        if done and _anothers(job, actor):
+            audit.record(actor, action, f"job {job.id}", now=now, before=before, after=changes)
+    return done
+
+
+def _cancel(job: Job, actor: User | None, now: datetime) -> bool:
+    """End or ask to stop; in the audit if it is another's. Returns whether the job was still as it was read."""
+    cancel_now = _cancel_waiting if job.status in WAITING else families.ask_to_stop
+    if not _anothers(job, actor):
+        return cancel_now(job, now=now, actor=actor)
+    with transaction.atomic():
+        done = cancel_now(job, now=now, actor=actor)
+        if done:
+            after = {"cancel requested": True} if job.status is State.RUNNING else {"state": State.CANCELLED}
+            audit.record(actor, "job.cancel", f"job {job.id}", now=now, before={"state": job.state}, after=after)
+    return done
 
 
 def _cancel_waiting(job: Job, *, now: datetime, actor: User | None) -> bool:

@@ -7,6 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('jobs_app', '0007_search'),
+        ('jobs_app', '0013_access'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jobs_app.core import submission
+from jobs_app.core import audit, submission
 from jobs_app.core.bulk import judging
 from jobs_app.core.bulk.judging import Verdict, judge
 from jobs_app.core.bulk.orders import KIND, Order
@@ -106,9 +106,9 @@ def submit(
 
 
 def announce(given: dict[str, Any], *, owner: User | None, job_id: str, now: datetime) -> dict[str, Any]:
-    """Check a bulk action that is being submitted, in its transaction. Returns what is shown of it until it has ended.
+    """Check a bulk action that is being submitted, in its transaction, and put it into the audit.
 
-    Raises InvalidRequest, which refuses the submission.
+    Returns what is shown of it until it has ended. Raises InvalidRequest, which refuses the submission.
     """
     order = Order.of(given)
     shown: dict[str, Any] = {"action": order.action.value, "which": order.which}
@@ -116,6 +116,8 @@ def announce(given: dict[str, Any], *, owner: User | None, job_id: str, now: dat
         shown["priority"] = order.priority
     if order.expected is not None:
         shown["jobs"] = order.expected
+    after = {**shown, "as_of": order.as_of or now, "job": job_id, **({"ids": order.ids} if order.ids else {})}
+    audit.record(owner, f"bulk.{order.action}", f"jobs {order.which}", now=now, after=after)
     return shown
 
 
