@@ -11,6 +11,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from jobs_app.api import (
     artifacts,
+    bulk,
     description,
     jobs,
     kinds,
@@ -64,6 +65,7 @@ api = Api(
 )
 api.add_router("/kinds", kinds.router)
 api.add_router("/jobs", jobs.router)
+api.add_router("/jobs", bulk.router)
 api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)

@@ -15,6 +15,7 @@ from jobs_app.core import clock, control
 from jobs_app.core.bulk import planning, turns
 from jobs_app.core.bulk.judging import Standing, Verdict, judge
 from jobs_app.core.bulk.orders import KIND, Action, Order
+from jobs_app.core.turnstile import turnstile
 from jobs_app.errors import InvalidRequest, NotAllowed, QueueFull, ShareExceeded
 from jobs_app.lifecycle import FINAL, WAITING, State
 from jobs_app.models import AuditEntry, Event, Job, Queue
@@ -294,6 +295,7 @@ def test_jobs_whose_rows_others_held_are_taken_one_by_one(
     assert all(len(set(happened(job))) == len(happened(job)) for job in jobs)
 
 
+@pytest.mark.usefixtures("quiet", "nudged")
 def test_without_room_it_waits_and_goes_on(alice: User, now: datetime) -> None:
     with writing():
         Queue.objects.create(name="default", limit=2, hard_limit=20, low_water=1, user_share=1)
@@ -301,22 +303,24 @@ def test_without_room_it_waits_and_goes_on(alice: User, now: datetime) -> None:
     errand = Run(ordered("retry", "state:failed", actor=alice, now=now), now)
     claimed(errand.bulk, now=now)
     waits, turn = 0, errand.turn()
-    while turn.result is None:
+    for _ in range(20):
+        if turn.result is not None:
+            break
         if turn.wait is not None:
             waits += 1
             assert turn.wait >= SECOND
-            assert "its limit is 2" in turn.why or "and you hold as many" in turn.why
+            assert "its limit is 2" in turn.why or "it was full" in turn.why
             for made in Job.objects.filter(rerun_of__isnull=False, state=State.QUEUED):
-                claimed(made, now=now)
-            from jobs_app.core.turnstile import turnstile
-
+                claimed(made, now=errand.now)
             turnstile.forget()
+            errand.now += timedelta(minutes=1)  # what this process held is forgotten everywhere by then
         turn = errand.turn()
     assert waits
     assert counts(turn.result) == {"run again as a new job": 5}
     assert [job.reruns.count() for job in jobs] == [1] * 5
 
 
+@pytest.mark.usefixtures("quiet", "nudged")
 def test_a_full_queue_takes_the_bulk_action_that_is_to_empty_it(alice: User, now: datetime) -> None:
     with writing():
         Queue.objects.create(name="default", limit=3, hard_limit=5, low_water=1, user_share=1)

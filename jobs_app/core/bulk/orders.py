@@ -101,12 +101,7 @@ class Order:
         """Which jobs, in words."""
         if self.ids:
             return "1 chosen job" if len(self.ids) == 1 else f"{len(self.ids):,} chosen jobs"
-        return searching.text_of(searching.parse(self.query))
-
-    @property
-    def what(self) -> str:
-        """What is done to them: the beginning of a sentence."""
-        return self.action.words
+        return searching.text_of(searching.parse(self.query)) or "every job"
 
     def rows(self, user: User | None, *, as_of: datetime) -> JobQuerySet:
         """The jobs that are meant, of those that ``user`` may see. ``may_act``: whether they may act on it too."""

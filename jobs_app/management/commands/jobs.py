@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError
 
 from jobs_app.errors import WeirError
 from jobs_app.management.cli import (
+    bulk,
     cancelling,
     exits,
     fetching,
@@ -39,6 +40,7 @@ VERBS = {
     "cancel": (cancelling.HELP, cancelling.add_arguments, cancelling.run),
     "retry": (retrying.HELP, retrying.add_arguments, retrying.run),
     "reprioritise": (retrying.PRIORITY_HELP, retrying.add_priority_arguments, retrying.run_priority),
+    "bulk": (bulk.HELP, bulk.add_arguments, bulk.run),
     "rerun": (submitting.RERUN_HELP, submitting.add_rerun_arguments, submitting.rerun),
     "fetch": (fetching.HELP, fetching.add_arguments, fetching.run),
     "queues": (queues.HELP, queues.add_arguments, queues.run),
