@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from jobs_app.errors import InvalidRequest
@@ -53,6 +54,24 @@ class JobFilter:
         object.__setattr__(self, "states", tuple(each for each in State if each in self.states))
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         object.__setattr__(self, "parameters", tuple(sorted(set(self.parameters))))
+
+    def __and__(self, other: JobFilter) -> JobFilter:
+        """What both say. Raises InvalidRequest for something that both say, and differently."""
+        joined: dict[str, Any] = {}
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            if each.name in {"tags", "parameters"}:
+                joined[each.name] = mine + theirs
+            elif each.default in (mine, theirs) or mine == theirs:
+                joined[each.name] = theirs if mine == each.default else mine
+            else:
+                raise InvalidRequest(f"expected the {each.name.replace('_', ' ')} in the search or beside it, got both")
+        return JobFilter(**joined)
+
+    @property
+    def relative(self) -> bool:
+        """Whether it has to be told what time it is."""
+        return isinstance(self.created_after, timedelta) or isinstance(self.created_before, timedelta)
 
     def at(self, now: datetime) -> JobFilter:
         """The same with times in place of durations. Raises InvalidRequest for one that leads out of the calendar."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.urls import reverse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from jobs_app import searching
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.core import control
 from jobs_app.criteria import JobFilter
@@ -105,9 +106,16 @@ class EndedJob(JobBody):
     result: Any = Field(None, description="What the handler returned, if it is small; else see links.")
 
 
+Q_WORDS = (
+    "A search, as the console has it in its address: state:failed kind:datasets.aggregate owner:alice tag:nightly "
+    "param.measure:delay since:2d. Qualifiers: " + ", ".join(searching.NAMES) + ". What is beside it must hold as well."
+)
+
+
 class JobQuery(BaseModel):
     """Which jobs to list."""
 
+    q: str = Field("", description=Q_WORDS, max_length=searching.TEXT_LENGTH)
     state: list[State] = Field(default_factory=list, description="May be repeated.")
     kind: str = ""
     queue: str = ""
@@ -120,8 +128,8 @@ class JobQuery(BaseModel):
     cursor: str | None = Field(None, description="next_cursor of the page before.")
 
     def filter(self) -> JobFilter:
-        """As the reads take it."""
-        return JobFilter(
+        """As the reads take it. Raises InvalidRequest for a search that cannot be read."""
+        return searching.parse(self.q) & JobFilter(
             states=tuple(self.state),
             kind=self.kind,
             queue=self.queue,

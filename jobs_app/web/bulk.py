@@ -78,7 +78,7 @@ def _shown(request: HttpRequest, order: Order, problem: str = "") -> HttpRespons
         "many": plan.counted > MANY,
         "problem": problem,
         "key": request.POST.get("_key") or uuid.uuid4(),
-        "back": reverse("home") + (f"?{_search(order)}" if order.query else ""),
+        "back": reverse("jobs") + (f"?{_search(order)}" if order.query else ""),
     }
     return render(request, "bulk.html", context, status=422 if problem else 200)
 

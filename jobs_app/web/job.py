@@ -147,7 +147,7 @@ def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> d
         "explained": _explained(shown, now),
         "percent": words.percent(shown.progress.fraction),
         "family": (family := jobs.family(shown)),
-        "children_list": f"{reverse('home')}?parent={shown.id}" if family else "",
+        "children_list": f"{reverse('jobs')}?q=parent:{shown.id}" if family else "",
         "key": uuid.uuid4(),
         "waits": shown.state in WAITING,
         "timed": shown.state in control.TIMED,
