@@ -71,8 +71,9 @@ class Desk(Protocol):
     def announce_bulk(self, given: Mapping[str, Any], *, owner: Any, job_id: str, now: datetime) -> dict[str, Any]: ...
 
     def take_bulk_turn(
-        self, job_id: str, given: Mapping[str, Any], kept: Any, keep: Callable[[Any], None]
-    ) -> BulkTurn: ...
+        self, job_id: str, given: Mapping[str, Any], kept: Any, *, keep: Callable[[Any], None],
+        note: Callable[[str], None],
+    ) -> BulkTurn: ...  # fmt: skip
 
 
 _desk: Desk | None = None
@@ -130,9 +131,14 @@ def announce_bulk(given: Mapping[str, Any], *, owner: Any, job_id: str, now: dat
     return _bound().announce_bulk(given, owner=owner, job_id=job_id, now=now)
 
 
-def take_bulk_turn(job_id: str, given: Mapping[str, Any], kept: Any, keep: Callable[[Any], None]) -> BulkTurn:
-    """Act on the next of the jobs that a bulk action means. kept: the job's checkpoint; keep: saves the next one."""
-    return _bound().take_bulk_turn(job_id, given, kept, keep)
+def take_bulk_turn(
+    job_id: str, given: Mapping[str, Any], kept: Any, *, keep: Callable[[Any], None], note: Callable[[str], None]
+) -> BulkTurn:
+    """Act on the next of the jobs that a bulk action means.
+
+    kept: the job's checkpoint; keep: saves the next one. note: takes in words what has been done.
+    """
+    return _bound().take_bulk_turn(job_id, given, kept, keep=keep, note=note)
 
 
 def _bound() -> Desk:

@@ -77,9 +77,11 @@ def announce_bulk(given: Mapping[str, Any], *, owner: User | None, job_id: str, 
     return planning.announce(dict(given), owner=owner, job_id=job_id, now=now)
 
 
-def take_bulk_turn(job_id: str, given: Mapping[str, Any], kept: Any, keep: Callable[[Any], None]) -> turns.Turn:
+def take_bulk_turn(
+    job_id: str, given: Mapping[str, Any], kept: Any, *, keep: Callable[[Any], None], note: Callable[[str], None]
+) -> turns.Turn:
     """See ``bulk.turns.take``."""
-    return turns.take(UUID(job_id), given, kept, keep=keep, now=database_now())
+    return turns.take(UUID(job_id), given, kept, keep=keep, note=note, now=database_now())
 
 
 def _standing(job: Job, replayed: bool = False) -> Standing:

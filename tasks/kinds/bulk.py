@@ -55,15 +55,15 @@ def bulk(
     what was done stays done. While there is no room for new jobs, it is put off, and goes on by itself.
     """
     given = _given(action, query, ids, as_of, priority, expected)
-    kept, logged, words = context.checkpoint, 0, "nothing was done"
+    kept, logged, said = context.checkpoint, 0, ["nothing was done"]
     while True:
         try:
             context.check()
-            turn = desk.take_bulk_turn(context.job_id, given, kept, context.save_checkpoint)
+            turn = desk.take_bulk_turn(context.job_id, given, kept, keep=context.save_checkpoint, note=said.append)
         except Cancelled:
-            context.log(f"stopped: {words}", "warning")
+            context.log(f"stopped: {said[-1]}", "warning")
             raise
-        kept, words = turn.kept, turn.words
+        kept, said = turn.kept, [turn.words]
         context.progress(turn.done, turn.of, turn.words)
         if turn.wait is not None:
             context.log(f"{turn.words}. No room for more at the moment: {turn.why}", "warning")

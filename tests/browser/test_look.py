@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("nudged")
 
 PATHS = [
     "/",
+    "/jobs/bulk/?action=retry&all=1&q=spawned:yes",
     "/submit/",
     "/submit/probe.everything/",
     "/submit/datasets.aggregate/",

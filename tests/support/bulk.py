@@ -25,6 +25,7 @@ class Run:
 
     def __init__(self, bulk: Job, now: datetime) -> None:
         self.bulk, self.now, self.kept = bulk, now, None
+        self.said: list[str] = []
 
     def keep(self, value: Any) -> None:
         self.kept = json.loads(json.dumps(value))
@@ -33,7 +34,7 @@ class Run:
         """Take one turn."""
         given = {**self.bulk.parameters, "ids": [UUID(each) for each in self.bulk.parameters["ids"]]}
         given["as_of"] = datetime.fromisoformat(given["as_of"]) if given["as_of"] else None
-        return turns.take(self.bulk.id, given, self.kept, keep=self.keep, now=self.now)
+        return turns.take(self.bulk.id, given, self.kept, keep=self.keep, note=self.said.append, now=self.now)
 
     def to_the_end(self) -> dict[str, Any]:
         """Take turns until it is through; returns the result. Fails if there was no room on the way."""

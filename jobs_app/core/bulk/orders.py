@@ -103,6 +103,11 @@ class Order:
             return "1 chosen job" if len(self.ids) == 1 else f"{len(self.ids):,} chosen jobs"
         return searching.text_of(searching.parse(self.query)) or "every job"
 
+    @property
+    def whole(self) -> bool:
+        """Whether its search leaves nothing out."""
+        return not self.ids and not searching.text_of(searching.parse(self.query))
+
     def rows(self, user: User | None, *, as_of: datetime) -> JobQuerySet:
         """The jobs that are meant, of those that ``user`` may see. ``may_act``: whether they may act on it too."""
         rows = Job.objects.visible_to(user)

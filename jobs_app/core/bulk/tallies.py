@@ -15,7 +15,7 @@ REASONS = 12
 """Reasons that are told apart; all further ones are told as one."""
 
 EXAMPLES = 3
-MADE = 20
+MADE = 5
 REASON_LENGTH = 200
 OTHER = "other reasons"
 
@@ -81,11 +81,11 @@ class Tally:
             **({"priority": order.priority} if order.action is Action.REPRIORITISE else {}),
             "done": self.done,
             "left_alone": self.left_alone,
-            "what_was_done": _table(["to jobs", "count"], [[verdict, count] for verdict, count in self.counts.items()]),
+            "what_was_done": _table(["what", "jobs"], [[verdict, count] for verdict, count in self.counts.items()]),
         }
         if self.refused:
             rows = [[why, count, ", ".join(first)] for why, (count, *first) in self.refused.items()]
-            told["why_some_were_left_alone"] = _table(["why", "count", "such as"], rows)
+            told["why_some_were_left_alone"] = _table(["why", "jobs", "such as"], rows)
         if self.made:
             told["find_the_new_jobs_by"] = f"tag:{tag}"
             told["first_new_jobs"] = _table(["job"], [[each] for each in self.made])

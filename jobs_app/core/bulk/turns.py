@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from jobs_app.context import Cancelled
 from jobs_app.core import control, families, queries, transitions
 from jobs_app.core.bulk import judging
 from jobs_app.core.bulk.judging import Verdict, judge
@@ -35,6 +36,7 @@ TAG = "bulk-"
 NOBODY = UUID(int=0)
 
 Keep = Callable[[Any], None]
+Note = Callable[[str], None]
 
 
 @dataclass
@@ -79,21 +81,25 @@ class Turn:
     result: dict[str, Any] | None = None
 
 
-def take(bulk_id: UUID, given: Mapping[str, Any], kept: Any, *, keep: Keep, now: datetime) -> Turn:
+def take(bulk_id: UUID, given: Mapping[str, Any], kept: Any, *, keep: Keep, note: Note, now: datetime) -> Turn:
     """Take one turn of the bulk action whose parameters are ``given``, from where ``kept`` says.
 
-    keep: saves a checkpoint, in the transaction of what it tells of; it raises, if the job is another worker's by now.
-    Raises NotFound when the job is gone, and NotAllowed when who asked may not log in any more.
+    keep: saves a checkpoint, in the transaction of what it tells of; it raises, if the job is to stop, or is another
+    worker's by now. note: takes in words what has been done, also if no checkpoint can tell of it any more.
+    Raises Cancelled as soon as somebody has asked it to stop (its heart learns that later), NotFound when the job is
+    gone, and NotAllowed when who asked may not log in any more.
     """
     bulk = Job.objects.whole().select_related("owner").filter(id=bulk_id).first()
     if bulk is None:
         raise NotFound(f"expected a bulk action, got {bulk_id}")
+    if bulk.cancel_requested_at is not None:
+        raise Cancelled("cancelled on request")
     if bulk.owner is not None and not bulk.owner.is_active:
         raise NotAllowed("expected a user who may log in; whoever asked for this may not any more")
     errand = Errand(bulk, Order.of(given), now)
     sofar = Sofar.of(kept) if kept else errand.begin()
     if sofar.left:
-        return errand.one_by_one(sofar, keep)
+        return errand.one_by_one(sofar, keep, note)
     page = errand.page(sofar)
     if not page:
         return errand.ended(sofar)
@@ -150,7 +156,7 @@ class Errand:
             sofar.seen += len(page)
             keep(sofar.kept())
 
-    def one_by_one(self, sofar: Sofar, keep: Keep) -> Turn:
+    def one_by_one(self, sofar: Sofar, keep: Keep, note: Note) -> Turn:
         """Act on the first of those left over. When there is no room for a new job, the rest has to wait."""
         taken = sofar.left[:ONE_BY_ONE]
         whole = Job.objects.actionable_by(self.actor).select_related("owner")
@@ -165,8 +171,10 @@ class Errand:
             except WeirError as error:
                 sofar.tally.refuse(_reason(error), [job_id])
             sofar.left.remove(job_id)
-        keep(sofar.kept())
-        return self.told(sofar, wait=wait, why=why)
+        turn = self.told(sofar, wait=wait, why=why)
+        note(turn.words)
+        keep(turn.kept)
+        return turn
 
     def told(self, sofar: Sofar, **more: Any) -> Turn:
         """How it stands."""
