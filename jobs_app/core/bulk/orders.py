@@ -9,8 +9,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
-
 from jobs_app import searching
 from jobs_app.core import control
 from jobs_app.errors import InvalidRequest
@@ -112,5 +110,4 @@ class Order:
         """The jobs that are meant, of those that ``user`` may see. ``may_act``: whether they may act on it too."""
         rows = Job.objects.visible_to(user)
         rows = rows.filter(id__in=self.ids) if self.ids else matching(rows, searching.parse(self.query).at(as_of), user)
-        theirs = Job.objects.actionable_by(user).filter(id=OuterRef("id"))
-        return rows.filter(created_at__lte=as_of).annotate(may_act=Exists(theirs))
+        return rows.filter(created_at__lte=as_of).telling_rights(user)
