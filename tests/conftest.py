@@ -43,8 +43,10 @@ ONCE = (
     "measures/test_estimates.py",
     "measures/test_overload.py",
     "measures/test_promises.py",
+    "surfaces/api/test_schema.py",
     "surfaces/cli/test_processes.py",
     "surfaces/test_flower.py",
+    "surfaces/test_standing.py",
     "surfaces/test_install.py",
 )
 """What these show does not depend on the database: they are marked ``once``."""
