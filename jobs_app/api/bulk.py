@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs_app.api.bodies import bounded
 from jobs_app.api.job_bodies import JobBody, Moment
 from jobs_app.api.jobs import KEY, KEY_WORDS
-from jobs_app.api.security import token_of, user_of
+from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import clock
 from jobs_app.core.bulk import planning
 from jobs_app.core.bulk.orders import IDS, Action, Order
@@ -23,8 +23,9 @@ from jobs_app.core.bulk.planning import Plan
 from jobs_app.lifecycle import State, Via
 from jobs_app.reads import bulk
 from jobs_app.reads.views import JobView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["jobs"])
+router = Router(tags=["jobs"], auth=needs(Scope.ACT))
 
 
 class BulkAction(BaseModel):
@@ -90,7 +91,7 @@ def act_on_many(
     accepted = planning.submit(
         order, actor=user, now=now, via=Via.API, idempotency_key=idempotency_key, token=token_of(request)
     )
-    body = JobBody.of_view(JobView.of(accepted.job))
+    body = JobBody.of_view(JobView.of(accepted.job, user))
     response["Location"] = body.links["self"]
     if accepted.replayed:
         response["Idempotency-Replayed"] = "true"

@@ -28,14 +28,15 @@ from jobs_app.api.job_bodies import (
     Rerun,
     Submission,
 )
-from jobs_app.api.security import token_of, user_of
+from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import admission, clock, control, submission
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import Via
 from jobs_app.reads import files, jobs
 from jobs_app.reads.views import JobView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["jobs"])
+router = Router(tags=["jobs"], auth=needs(Scope.READ, writing=Scope.SUBMIT))
 
 KEY = "Idempotency-Key"
 KEY_WORDS = "The same key with the same request gives the same job, whenever it is sent again."
@@ -157,14 +158,14 @@ def download_output(
     return downloads.serve(request, files.output(user_of(request), job_id, name), inline=inline)
 
 
-@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel")
+@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel", auth=needs(Scope.ACT))
 def cancel(request: HttpRequest, job_id: UUID) -> JobBody:
     """Cancel the job: a waiting one ends at once, a running one is told to stop. Twice is no error."""
     row = control.cancel(job_id, actor=user_of(request), now=clock.database_now())
-    return JobBody.of_view(JobView.of(row))
+    return JobBody.of_view(JobView.of(row, user_of(request)))
 
 
-@router.post("/{uuid:job_id}/retry", response={202: JobBody, 200: JobBody}, url_name="job_retry")
+@router.post("/{uuid:job_id}/retry", response={202: JobBody, 200: JobBody}, url_name="job_retry", auth=needs(Scope.ACT))
 def retry(
     request: HttpRequest,
     response: HttpResponse,
@@ -184,16 +185,16 @@ def retry(
         token=token_of(request),
     )
     if accepted.job.id == job_id:
-        return Status(200, JobBody.of_view(JobView.of(accepted.job)))
+        return Status(200, JobBody.of_view(JobView.of(accepted.job, user_of(request))))
     return _accepted(accepted, request, response)
 
 
-@router.post("/{uuid:job_id}/priority", response=JobBody, url_name="job_priority")
+@router.post("/{uuid:job_id}/priority", response=JobBody, url_name="job_priority", auth=needs(Scope.ACT))
 @decorate_view(bounded)
 def reprioritise(request: HttpRequest, job_id: UUID, payload: Priority) -> JobBody:
     """Change the priority of a job that waits; 409 if it runs or has ended."""
     row = control.reprioritise(job_id, payload.priority, actor=user_of(request), now=clock.database_now())
-    return JobBody.of_view(JobView.of(row))
+    return JobBody.of_view(JobView.of(row, user_of(request)))
 
 
 @router.post("/{uuid:job_id}/rerun", response={202: JobBody, 200: JobBody}, url_name="job_rerun")
@@ -234,7 +235,7 @@ def follow(
 def _accepted(
     accepted: submission.Accepted, request: HttpRequest, response: HttpResponse, *, waited: bool = False
 ) -> Status[JobBody]:
-    view = JobView.of(accepted.job)
+    view = JobView.of(accepted.job, user_of(request))
     body = JobBody.of_view(view, None if view.final else view.promised)
     response["Location"] = body.links["self"]
     _tell_allowances(accepted.job.queue, request, response)

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import registry
-from jobs_app.core import audit, families, sealing, submission, transitions
+from jobs_app.core import access, audit, families, sealing, submission, transitions
 from jobs_app.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
@@ -147,12 +147,16 @@ def again(
     tags: Sequence[str] | None = None,
 ) -> submission.Accepted:
     """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on. Not in the audit."""
-    if job.sealed and changes and actor is not None and actor.pk != job.owner_id:
+    if job.sealed and changes and _anothers(job, actor) and actor is not None:
         # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
         with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
             raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
     original = original_parameters(job)
     parameters = {**original, **_unmasked(dict(changes or {}), job.parameters, original)}
+    if not access.sees_parameters(actor, job.kind, job.owner_id):
+        with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
+            # The new job is the actor's, and an owner sees all that is their own.
+            raise NotAllowed(f"expected somebody who may see the parameters of {job.kind}: a job run again is yours")
     options = submission.Options(
         queue=job.queue if registry.get(job.kind).queue != job.queue else None,
         priority=job.priority,

@@ -39,7 +39,7 @@ def preview(user: User | None, order: Order, *, now: datetime) -> Preview:
     with _bounded():
         plan = planning.plan(order, user, now=now)
         rows = order.rows(user, as_of=plan.order.as_of or now).select_related("owner").defer("result", "sealed")
-        return Preview(plan, [JobView.of(row) for row in rows.order_by("-id")[:SAMPLE]])
+        return Preview(plan, [JobView.of(row, user) for row in rows.order_by("-id")[:SAMPLE]])
 
 
 def count(user: User | None, order: Order, *, now: datetime) -> tuple[int, bool]:

@@ -41,6 +41,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "more_lines": len(lines) == jobs.LINES,
         "inputs": inputs,
         "parameters": _parameters(shown, inputs),
+        "parameters_hidden": shown.parameters_hidden,
         "reruns": jobs.reruns(user, job_id),
     }
     return render(request, "job.html", context)
@@ -101,6 +102,7 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_POST
 def reprioritise(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Change the priority of a job that waits."""
+    jobs.job(user_of(request), job_id)  # what is not theirs is not found, whatever they sent
     given = request.POST.get("priority", "")
     if not given.lstrip("-").isdecimal() or len(given) > 4:
         raise InvalidRequest(f"expected a priority from -100 to 100, got {given[:40]!r}")

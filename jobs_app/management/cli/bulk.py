@@ -54,7 +54,7 @@ def run(call: Call) -> int:
     key = typed.get("idempotency_key")
     # With a key the order itself must be the same each time; the moment is then that of its first submission.
     accepted = planning.submit(order if key else plan.order, actor=call.user, now=now, via=Via.CLI, idempotency_key=key)
-    view = JobView.of(accepted.job)
+    view = JobView.of(accepted.job, call.user)
     call.output.line(str(view.id))
     if typed["follow"]:
         return following.follow(call, view.id, timeout=following.timeout_of(typed), streamed=False)

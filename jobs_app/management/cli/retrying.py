@@ -65,7 +65,7 @@ def _each(call: Call, act: Act) -> int:
             call.output.say(f"{text}: {exits.sentence(error)}")
             ended = ended or error.exit_code
             continue
-        done.append(JobView.of(job))
+        done.append(JobView.of(job, call.user))
         call.output.line(f"{job.id}  {said}")
     if call.output.as_json:
         call.output.document(done)
