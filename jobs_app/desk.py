@@ -7,10 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 from jobs_app.parameters import Artifact
+
+
+class BulkTurn(Protocol):
+    """How a turn of a bulk action ended: see ``core.bulk.turns.Turn``."""
+
+    @property
+    def kept(self) -> Any: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def of(self) -> int: ...
+
+    @property
+    def words(self) -> str: ...
+
+    @property
+    def wait(self) -> timedelta | None: ...
+
+    @property
+    def why(self) -> str: ...
+
+    @property
+    def result(self) -> dict[str, Any] | None: ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +67,13 @@ class Desk(Protocol):
     def upload(self, file_id: UUID, *, owner: Any) -> Artifact | None: ...
 
     def discard_uploads(self, file_ids: Iterable[UUID]) -> int: ...
+
+    def announce_bulk(self, given: Mapping[str, Any], *, owner: Any, job_id: str, now: datetime) -> dict[str, Any]: ...
+
+    def take_bulk_turn(
+        self, job_id: str, given: Mapping[str, Any], kept: Any, *, keep: Callable[[Any], None],
+        note: Callable[[str], None],
+    ) -> BulkTurn: ...  # fmt: skip
 
 
 _desk: Desk | None = None
@@ -91,6 +124,21 @@ def hold_uploads(ids: Callable[[], Any]) -> None:
 def discard_uploads(file_ids: Iterable[UUID]) -> int:
     """Delete uploads and their files, but those that a job takes. Returns how many."""
     return _bound().discard_uploads(file_ids)
+
+
+def announce_bulk(given: Mapping[str, Any], *, owner: Any, job_id: str, now: datetime) -> dict[str, Any]:
+    """Check a bulk action while it is submitted; returns what is shown of it. Raises InvalidRequest."""
+    return _bound().announce_bulk(given, owner=owner, job_id=job_id, now=now)
+
+
+def take_bulk_turn(
+    job_id: str, given: Mapping[str, Any], kept: Any, *, keep: Callable[[Any], None], note: Callable[[str], None]
+) -> BulkTurn:
+    """Act on the next of the jobs that a bulk action means.
+
+    kept: the job's checkpoint; keep: saves the next one. note: takes in words what has been done.
+    """
+    return _bound().take_bulk_turn(job_id, given, kept, keep=keep, note=note)
 
 
 def _bound() -> Desk:

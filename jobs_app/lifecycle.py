@@ -80,6 +80,8 @@ class EventName(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RETRY_PLANNED = "retry planned"
+    MADE_DUE = "made due"
+    REPRIORITISED = "reprioritised"
     CANCEL_REQUESTED = "cancel requested"
     CANCELLED = "cancelled"
     RESCUED = "rescued"

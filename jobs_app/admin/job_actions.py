@@ -1,4 +1,4 @@
-"""What the admin does to jobs: cancel and run again, from the list and from a job's page, by the core's verbs."""
+"""What the admin does to jobs: cancel, retry, run again, from the list and a job's page, by the core's verbs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SUBMIT = "jobs_app.add_job"
 class JobActions(LedgerAdmin):
     """The verbs. Whether one is allowed is the core's to say; a refusal becomes a message."""
 
-    actions = ("cancel_selected", "run_selected_again")
+    actions = ("cancel_selected", "retry_selected", "run_selected_again")
     actions_list = ("submit_job",)
     actions_detail = ("cancel_job", "run_job_again")
 
@@ -41,6 +41,18 @@ class JobActions(LedgerAdmin):
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel the selected jobs."""
         self._cancel(request, acting.selected(request, queryset))
+
+    @admin.action(description="Retry now")
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Have the selected jobs tried at once; of those that failed or were cancelled, new ones are made."""
+        now = database_now()
+        acting.act(
+            request,
+            acting.selected(request, queryset),
+            lambda job: control.retry_now(job.id, actor=user_of(request), now=now, via=Via.ADMIN),
+            noun="job",
+            done="due now, or submitted again",
+        )
 
     @admin.action(description="Run again")
     def run_selected_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

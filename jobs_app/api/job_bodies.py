@@ -11,8 +11,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobs_app import searching
 from jobs_app.api.artifacts import ArtifactBody
+from jobs_app.core import control
 from jobs_app.criteria import JobFilter
-from jobs_app.lifecycle import State
+from jobs_app.lifecycle import WAITING, State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
 
@@ -58,6 +59,14 @@ class Rerun(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Single parameters to replace.")
 
 
+class Priority(BaseModel):
+    """The priority that a job is to have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    priority: int = Field(description="-100 to 100; higher runs first.")
+
+
 class JobBody(JobView):
     """A job, and where to go from it: only what makes sense in its state."""
 
@@ -80,6 +89,10 @@ class JobBody(JobView):
             names.append("result")
         if not view.final:
             names.append("cancel")
+        if view.state in WAITING:
+            names.append("priority")
+        if view.state in control.TIMED | control.BROKEN:
+            names.append("retry")
         links = {"self": here, **{name: f"{here}/{name}" for name in names}}
         if view.parent is not None:
             links["parent"] = reverse("api:job", args=[view.parent])

@@ -1,4 +1,4 @@
-"""Routes of jobs: submit, list, look, cancel, run again."""
+"""Routes of jobs: submit, list, look, cancel, retry, run again, change priority."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ from jobs_app import conf
 from jobs_app.api import downloads, preference, tickets
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.api.bodies import bounded
-from jobs_app.api.job_bodies import Artifacts, Attempts, EndedJob, JobBody, JobQuery, Jobs, LogLines, Rerun, Submission
+from jobs_app.api.job_bodies import (
+    Artifacts,
+    Attempts,
+    EndedJob,
+    JobBody,
+    JobQuery,
+    Jobs,
+    LogLines,
+    Priority,
+    Rerun,
+    Submission,
+)
 from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import admission, clock, control, submission
 from jobs_app.errors import InvalidRequest
@@ -151,6 +162,38 @@ def download_output(
 def cancel(request: HttpRequest, job_id: UUID) -> JobBody:
     """Cancel the job: a waiting one ends at once, a running one is told to stop. Twice is no error."""
     row = control.cancel(job_id, actor=user_of(request), now=clock.database_now())
+    return JobBody.of_view(JobView.of(row, user_of(request)))
+
+
+@router.post("/{uuid:job_id}/retry", response={202: JobBody, 200: JobBody}, url_name="job_retry", auth=needs(Scope.ACT))
+def retry(
+    request: HttpRequest,
+    response: HttpResponse,
+    job_id: UUID,
+    idempotency_key: str | None = functions.Header(None, alias=KEY, description=KEY_WORDS),
+) -> Status[JobBody]:
+    """Have the job tried at once. One that waits for its time is due now (200, the same job).
+
+    One that failed or was cancelled is run again as a new job linked to it (202). 409 for any other.
+    """
+    accepted = control.retry_now(
+        job_id,
+        actor=user_of(request),
+        now=clock.database_now(),
+        via=Via.API,
+        idempotency_key=idempotency_key,
+        token=token_of(request),
+    )
+    if accepted.job.id == job_id:
+        return Status(200, JobBody.of_view(JobView.of(accepted.job, user_of(request))))
+    return _accepted(accepted, request, response)
+
+
+@router.post("/{uuid:job_id}/priority", response=JobBody, url_name="job_priority", auth=needs(Scope.ACT))
+@decorate_view(bounded)
+def reprioritise(request: HttpRequest, job_id: UUID, payload: Priority) -> JobBody:
+    """Change the priority of a job that waits; 409 if it runs or has ended."""
+    row = control.reprioritise(job_id, payload.priority, actor=user_of(request), now=clock.database_now())
     return JobBody.of_view(JobView.of(row, user_of(request)))
 
 

@@ -12,6 +12,7 @@ from ninja.openapi.schema import OpenAPISchema
 from jobs_app.api import (
     artifacts,
     audit,
+    bulk,
     deploys,
     description,
     failures,
@@ -71,6 +72,7 @@ api = Api(
 )
 api.add_router("/kinds", kinds.router)
 api.add_router("/jobs", jobs.router)
+api.add_router("/jobs", bulk.router)
 api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/audit", audit.router)

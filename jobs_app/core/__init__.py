@@ -16,7 +16,8 @@
    progress and log lines; ``force`` ends what listens to nothing. ``stopping`` tells it that the worker is to end,
    ``stamps`` tell the worker's parent that it still gets a turn, ``patience`` cuts off a database that does not answer.
    ``inline`` runs a quick job in the web process, when the caller waits.
-5. ``rescue`` finds jobs whose worker is gone; ``control`` is what people do to jobs; ``schedules`` decides what is due.
+5. ``rescue`` finds jobs whose worker is gone; ``control`` is what people do to jobs, ``bulk``
+   to many at once; ``schedules`` decides what is due.
    ``failure_control`` is what people say of failures that are alike, which the rollups count.
    ``lanes`` say what holds for a queue, ``lane_control`` is what people change of it, ``presence`` tells who takes
    its jobs. ``flow`` notes what moves through it; ``pulses``, ``ranges`` and ``estimates`` make of that how long things

@@ -37,7 +37,8 @@ POLICY_SECONDS = 1.0
 @dataclass(frozen=True)
 class Applicant:
     """Who wants a job in. token: the id of the API token used. overflow: up to the hard limit, with a permission.
-    later: due at another time, so that it does not wait in the queue yet. key: its idempotency key."""
+    later: due at another time, so that it does not wait in the queue yet. key: its idempotency key. headroom: up to the
+    hard limit, whoever asks, and however much of it they hold: the core's own."""
 
     queue: str
     owner: User | None
@@ -45,6 +46,7 @@ class Applicant:
     overflow: bool = False
     later: bool = False
     key: str | None = None
+    headroom: bool = False
 
 
 @dataclass
@@ -132,9 +134,11 @@ def enter(applicant: Applicant, *, now: datetime) -> Entry:
         if applicant.overflow:
             _check_may_overflow(applicant.owner)
         policy = policies.of(applicant.queue)
-        _enter_shares(applicant, entry, policy, now)
+        over = applicant.overflow or applicant.headroom
+        if not applicant.headroom:
+            _enter_shares(applicant, entry, policy, now)
         try:
-            entry.counted = turnstile.enter(applicant.queue, policy, now=now, over=applicant.overflow)
+            entry.counted = turnstile.enter(applicant.queue, policy, now=now, over=over)
         except Full as full:
             raise _queue_full(applicant, policy, full.depth, full.processes, now) from None
     except BaseException as error:
@@ -204,7 +208,7 @@ def _check_may_overflow(owner: User | None) -> None:
 
 
 def _queue_full(applicant: Applicant, policy: Policy, depth: int, processes: int, now: datetime) -> Refused:
-    if depth >= policy.limit or applicant.overflow:
+    if depth >= policy.limit or applicant.overflow or applicant.headroom:
         words = f"{jobs_wait(depth)} in queue {applicant.queue}, and its limit is {policy.limit:,}"
     else:
         words = (

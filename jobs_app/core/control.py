@@ -1,9 +1,10 @@
-"""What people do to jobs: cancel, run again. API, page, admin and command line all call these."""
+"""What people do to jobs: cancel, retry, run again, change priority. Every surface calls these."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.db import transaction
 
 from jobs_app import registry
 from jobs_app.core import access, audit, families, sealing, submission, transitions
-from jobs_app.errors import Conflict, NotAllowed, NotFound
+from jobs_app.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
 from jobs_app.parameters import MASK
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 TRIES = 5
+KEPT_CHANGING = "the job kept changing; look at it again"
+
+TIMED = frozenset({State.SCHEDULED, State.RETRYING})
+"""States in which a job waits for its time."""
+
+BROKEN = frozenset({State.FAILED, State.CANCELLED})
+"""Final states of jobs that did not end well: to retry one makes a new job."""
 
 
 def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
@@ -39,7 +47,66 @@ def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
             raise Conflict(f"expected a job that has not ended, and this one has {job.state}")
         if _cancel(job, actor, now):
             return _find(job_id, actor, "job.cancel", now)
-    raise Conflict("the job kept changing; look at it again")
+    raise Conflict(KEPT_CHANGING)
+
+
+def retry_now(
+    job_id: UUID,
+    *,
+    actor: User | None,
+    now: datetime,
+    via: Via = Via.PYTHON,
+    idempotency_key: str | None = None,
+    token: int | None = None,
+) -> submission.Accepted:
+    """Have a job tried at once: of one that waits for its time the next attempt is due now.
+
+    One that failed or was cancelled is run again as a new job, linked to it (``rerun``); history stays as it is.
+    A job that is due already stays as it is: twice is no error.
+
+    Raises NotFound, Conflict (it runs, waits for something else than its time, or has succeeded), and what ``rerun``
+    raises.
+    """
+    for _ in range(TRIES):
+        job = _find(job_id, actor, "job.retry", now)
+        if job.status in BROKEN:
+            new = partial(again, job, actor=actor, now=now, via=via, idempotency_key=idempotency_key, token=token)
+            return _recorded(new, "job.retry", job, actor, now)
+        if job.status not in TIMED:
+            raise Conflict(
+                "expected a job that waits for its time, has failed or was cancelled, and this one is "
+                f"{job.state}" + ("; run it again instead" if job.status is State.SUCCEEDED else "")
+            )
+        if job.due_at <= now:
+            return submission.Accepted(job, replayed=True)
+        if _amend(job, "job.retry", actor, now, EventName.MADE_DUE, due_at=now):
+            return submission.Accepted(_find(job_id, actor, "job.retry", now), replayed=False)
+    raise Conflict(KEPT_CHANGING)
+
+
+def reprioritise(job_id: UUID, priority: int, *, actor: User | None, now: datetime) -> Job:
+    """Change the priority (-100 to 100, higher first) of a job that waits. The same once more is no error.
+
+    Dispatch takes jobs in the new order from now on; one whose message is on the broker already keeps its turn there.
+
+    Raises InvalidRequest, NotFound, Conflict (it runs or has ended).
+    """
+    check_priority(priority)
+    for _ in range(TRIES):
+        job = _find(job_id, actor, "job.reprioritise", now)
+        if job.status not in WAITING:
+            raise Conflict(f"expected a job that waits, and this one is {job.state}")
+        if job.priority == priority:
+            return job
+        if _amend(job, "job.reprioritise", actor, now, EventName.REPRIORITISED, priority=priority):
+            return _find(job_id, actor, "job.reprioritise", now)
+    raise Conflict(KEPT_CHANGING)
+
+
+def check_priority(priority: int) -> None:
+    """Raise InvalidRequest for a priority outside -100 to 100."""
+    if not -100 <= priority <= 100:
+        raise InvalidRequest(f"expected a priority from -100 to 100, got {priority}")
 
 
 def rerun(
@@ -61,6 +128,25 @@ def rerun(
     Raises NotFound, NotAllowed (changes to another's job that holds a secret), and what ``submission.accept`` raises.
     """
     job = _find(job_id, actor, "job.rerun", now)
+    new = partial(
+        again, job, actor=actor, now=now, changes=changes, via=via, idempotency_key=idempotency_key, token=token,
+        tags=tags,
+    )  # fmt: skip
+    return _recorded(new, "job.rerun", job, actor, now, changed=sorted(changes or {}))
+
+
+def again(
+    job: Job,
+    *,
+    actor: User | None,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+    via: Via = Via.PYTHON,
+    idempotency_key: str | None = None,
+    token: int | None = None,
+    tags: Sequence[str] | None = None,
+) -> submission.Accepted:
+    """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on. Not in the audit."""
     if job.sealed and changes and _anothers(job, actor) and actor is not None:
         # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
         with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
@@ -81,16 +167,7 @@ def rerun(
         token=token,
         tags=job.tags or () if tags is None else tags,
     )
-    owner = actor or job.owner
-    if not _anothers(job, actor):
-        return submission.accept(job.kind, parameters, owner=owner, options=options, now=now)
-    with transaction.atomic():
-        accepted = submission.accept(job.kind, parameters, owner=owner, options=options, now=now)
-        if not accepted.replayed:
-            # The names alone: what was put in may be a secret, or for some eyes only.
-            after = {"new job": accepted.job.id, "changed": sorted(changes or {})}
-            audit.record(actor, "job.rerun", f"job {job.id}", now=now, after=after)
-    return accepted
+    return submission.accept(job.kind, parameters, owner=actor or job.owner, options=options, now=now)
 
 
 def original_parameters(job: Job) -> dict[str, Any]:
@@ -123,6 +200,32 @@ def _find(job_id: UUID, actor: User | None, action: str, now: datetime) -> Job:
 def _anothers(job: Job, actor: User | None) -> bool:
     """Whether somebody acts on what is not theirs; the system does, always."""
     return actor is None or actor.pk != job.owner_id
+
+
+def _recorded(
+    new: Callable[[], submission.Accepted], action: str, job: Job, actor: User | None, now: datetime, **facts: Any
+) -> submission.Accepted:
+    """Make a new job of an old one; in the audit if that is another's."""
+    if not _anothers(job, actor):
+        return new()
+    with transaction.atomic():
+        accepted = new()
+        if not accepted.replayed:
+            # The names of changed parameters alone: what was put in may be a secret, or for some eyes only.
+            after = {"new job": accepted.job.id, **facts}
+            audit.record(actor, action, f"job {job.id}", now=now, after=after)
+    return accepted
+
+
+def _amend(job: Job, action: str, actor: User | None, now: datetime, event: EventName, **changes: Any) -> bool:
+    """Change columns of a job that stays as it was read; in the audit if it is another's. Returns whether it was so."""
+    before = {name: getattr(job, name) for name in changes}
+    said = ", ".join(f"from {before[name]} to {value}" for name, value in changes.items() if name != "due_at")
+    with transaction.atomic(savepoint=False):
+        done = transitions.amend(job, now=now, event=event, actor=actor, reason=said, **changes)
+        if done and _anothers(job, actor):
+            audit.record(actor, action, f"job {job.id}", now=now, before=before, after=changes)
+    return done
 
 
 def _cancel(job: Job, actor: User | None, now: datetime) -> bool:

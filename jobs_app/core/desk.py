@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.db.models import ProtectedError
 
 from jobs_app import parameters
 from jobs_app.core import artifacts, control, submission
+from jobs_app.core.bulk import planning, turns
 from jobs_app.core.clock import database_now
 from jobs_app.desk import Standing
 from jobs_app.errors import Conflict, NotFound
@@ -68,6 +70,18 @@ def discard_uploads(file_ids: Iterable[UUID]) -> int:
         except ProtectedError:
             continue  # a job has taken it this moment: it goes when no job does
     return count
+
+
+def announce_bulk(given: Mapping[str, Any], *, owner: User | None, job_id: str, now: datetime) -> dict[str, Any]:
+    """See ``bulk.planning.announce``."""
+    return planning.announce(dict(given), owner=owner, job_id=job_id, now=now)
+
+
+def take_bulk_turn(
+    job_id: str, given: Mapping[str, Any], kept: Any, *, keep: Callable[[Any], None], note: Callable[[str], None]
+) -> turns.Turn:
+    """See ``bulk.turns.take``."""
+    return turns.take(UUID(job_id), given, kept, keep=keep, note=note, now=database_now())
 
 
 def _standing(job: Job, replayed: bool = False) -> Standing:

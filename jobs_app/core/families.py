@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -93,6 +94,16 @@ def ended(job: Job, state: State, *, now: datetime, actor: User | None = None) -
         transaction.on_commit(lambda: child_ended(parent, job.queue, state, now=now), robust=True)
     if state is not State.SUCCEEDED and policy_of(job.kind) is not None:
         transaction.on_commit(lambda: end_children(job.id, now=now, actor=actor), robust=True)
+
+
+def ended_together(jobs: Sequence[Job], state: State, *, now: datetime, actor: User | None = None) -> None:
+    """The same for several that were moved in one transaction to ``failed`` or ``cancelled``: a parent is told once."""
+    for parent, queue in sorted({(job.parent_id, job.queue) for job in jobs if job.parent_id is not None}):
+        told = partial(child_ended, parent, queue, state, now=now)
+        transaction.on_commit(told, robust=True)
+    for job in jobs:
+        if job.attempt and policy_of(job.kind) is not None:
+            transaction.on_commit(partial(end_children, job.id, now=now, actor=actor), robust=True)
 
 
 def handler_ended(job: Job, state: State, *, now: datetime) -> None:

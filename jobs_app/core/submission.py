@@ -58,7 +58,8 @@ class Options:
     queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
     webhook: the name of an endpoint of the owner's that is told of its end, whatever else it is told of.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
-    tags: at most 10 words, to find it by.
+    tags: at most 10 words, to find it by. headroom: as overflow, without a permission, and beside shares: for what the
+    core itself submits.
     """
 
     queue: str | None = None
@@ -74,6 +75,7 @@ class Options:
     message: bool = True
     tags: Sequence[str] = ()
     webhook: str | None = None
+    headroom: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def accept(
     job.webhook = _webhook(owner, options.webhook)
     applicant = admission.Applicant(
         queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
-        key=options.idempotency_key,
+        key=options.idempotency_key, headroom=options.headroom,
     )  # fmt: skip
     entry = admission.enter(applicant, now=now)
     try:

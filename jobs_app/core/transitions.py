@@ -2,6 +2,7 @@
 
 Every write is guarded by ``(id, state, attempt)`` and acts on the row count; every move leaves an event in the same
 transaction. A caller whose move returns False has lost the job to someone else, and must not act as if it had it.
+What people change of a job that stays in its state (``amend``) is guarded and recorded alike.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from jobs_app.core import events, queries, sql
 from jobs_app.lifecycle import INITIAL, EventName, State, legal
@@ -106,6 +108,48 @@ def move_many(
             for job in found
         )
     return found
+
+
+def amend(
+    job: Job, *, now: datetime, event: EventName, actor: User | None = None, reason: str = "", **changes: Any
+) -> bool:
+    """Change columns of a job that stays as it was read: in its state, at its attempt. Returns whether it was so."""
+    with transaction.atomic(savepoint=False), writing():
+        changed = Job.objects.filter(id=job.id, state=job.state, attempt=job.attempt).update(**changes)
+        if changed:
+            events.record(
+                job.id, event, attempt=job.attempt, now=now, source=job.status, target=job.status, actor=actor,
+                reason=reason,
+            )  # fmt: skip
+    return bool(changed)
+
+
+def amend_many(
+    rows: QuerySet[Job],
+    *,
+    now: datetime,
+    event: EventName,
+    actor: User | None = None,
+    reason: str = "",
+    **changes: Any,
+) -> list[UUID]:
+    """The same for those of ``rows``, a query that names ids, that are still as it says; another's lock is passed by.
+
+    Returns the ids of those that were changed.
+    """
+    with queries.brief(), writing():
+        found = list(queries.locked(rows.only("id", "state", "attempt"), skip_locked=True))
+        ids = [job.id for job in found]
+        if found:
+            Job.objects.filter(id__in=ids).update(**changes)
+            events.record_many(
+                events.build(
+                    job.id, event, attempt=job.attempt, now=now, source=job.status, target=job.status, actor=actor,
+                    reason=reason,
+                )
+                for job in found
+            )  # fmt: skip
+    return ids
 
 
 def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datetime) -> list[UUID]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from jobs_app.core import clock, control
 from jobs_app.errors import Conflict, InvalidRequest, NotFound, Refused, WeirError
-from jobs_app.lifecycle import State, Via
+from jobs_app.lifecycle import WAITING, State, Via
 from jobs_app.reads import jobs
 from jobs_app.reads.views import ArtifactView, EstimateView, JobView
 from jobs_app.web import drawing, forecasts, results, timeline, words
@@ -89,19 +90,46 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @page
 @require_POST
+def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Have the job tried at once: its next attempt, or a new job like it."""
+    key = request.POST.get("_key") or None
+    return _landed(request, job_id, lambda: control.retry_now(
+        job_id, actor=user_of(request), now=clock.database_now(), via=Via.WEB, idempotency_key=key
+    ).job.id)  # fmt: skip
+
+
+@page
+@require_POST
+def reprioritise(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Change the priority of a job that waits."""
+    jobs.job(user_of(request), job_id)  # what is not theirs is not found, whatever they sent
+    given = request.POST.get("priority", "")
+    if not given.lstrip("-").isdecimal() or len(given) > 4:
+        raise InvalidRequest(f"expected a priority from -100 to 100, got {given[:40]!r}")
+    return _landed(request, job_id, lambda: control.reprioritise(
+        job_id, int(given), actor=user_of(request), now=clock.database_now()
+    ).id)  # fmt: skip
+
+
+@page
+@require_POST
 def rerun(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Run the job again with the same parameters, as a new job."""
     key = request.POST.get("_key") or None
+    return _landed(request, job_id, lambda: control.rerun(
+        job_id, actor=user_of(request), now=clock.database_now(), via=Via.WEB, idempotency_key=key
+    ).job.id)  # fmt: skip
+
+
+def _landed(request: HttpRequest, job_id: UUID, act: Callable[[], UUID]) -> HttpResponse:
+    """Lead to the job that an action gives; back to this one, with the reason, if it cannot be done."""
     try:
-        accepted = control.rerun(
-            job_id, actor=user_of(request), now=clock.database_now(), via=Via.WEB, idempotency_key=key
-        )
+        return redirect("job", job_id=act())
     except (NotFound, Refused):
         raise  # pages make of it an answer with its status, and a time to come back
     except WeirError as error:
         messages.error(request, f"{error.title}: {error}")
         return redirect("job", job_id=job_id)
-    return redirect("job", job_id=accepted.job.id)
 
 
 def _changes(request: HttpRequest, job_id: UUID, seen: str) -> HttpResponse:
@@ -123,6 +151,8 @@ def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> d
         "family": (family := jobs.family(shown)),
         "children_list": f"{reverse('jobs')}?q=parent:{shown.id}" if family else "",
         "key": uuid.uuid4(),
+        "waits": shown.state in WAITING,
+        "timed": shown.state in control.TIMED,
         "kept": forecasts.kept(shown),
         **_ahead(shown, estimate, now),
     }

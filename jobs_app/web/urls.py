@@ -7,6 +7,7 @@ from django.urls import path
 
 from jobs_app.web import (
     audit,
+    bulk,
     failures,
     home,
     job,
@@ -31,6 +32,9 @@ urlpatterns = [
     path("overview/recent/", overview.recent, name="overview-recent"),
     path("jobs/", home.home, name="jobs"),
     path("jobs/rows/", home.rows, name="job-rows"),
+    path("jobs/bulk/", bulk.preview, name="bulk-preview"),
+    path("jobs/bulk/act/", bulk.act, name="bulk-act"),
+    path("jobs/bulk/count/", bulk.count, name="bulk-count"),
     path("jobs/counts/", home.count, name="job-counts"),
     path("jobs/views/", saved_views.views, name="views"),
     path("jobs/views/save/", saved_views.save, name="view-save"),
@@ -41,6 +45,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/estimate/", job.estimate, name="job-estimate"),
     path("jobs/<uuid:job_id>/log/", job.log, name="job-log"),
     path("jobs/<uuid:job_id>/cancel/", job.cancel, name="job-cancel"),
+    path("jobs/<uuid:job_id>/retry/", job.retry, name="job-retry"),
+    path("jobs/<uuid:job_id>/priority/", job.reprioritise, name="job-priority"),
     path("jobs/<uuid:job_id>/rerun/", job.rerun, name="job-rerun"),
     path("jobs/<uuid:job_id>/rerun/changed/", submitting.change, name="job-change"),
     path("submit/", submitting.kinds, name="kinds"),

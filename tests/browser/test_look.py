@@ -22,6 +22,7 @@ PATHS = [
     "/",
     "/jobs/",
     "/statistics/",
+    "/jobs/bulk/?action=retry&all=1&q=spawned:yes",
     "/submit/",
     "/submit/probe.everything/",
     "/submit/datasets.aggregate/",

@@ -39,6 +39,13 @@ class Surface(ABC):
     @abstractmethod
     def rerun(self, job_id: UUID) -> UUID | str: ...
 
+    @abstractmethod
+    def retry(self, job_id: UUID) -> UUID | str: ...
+
+    def reprioritise(self, job_id: UUID, priority: int) -> UUID | str:
+        """Not in the admin, whose actions ask for no number."""
+        raise NotImplementedError
+
 
 class InPython(Surface):
     via = Via.PYTHON
@@ -61,6 +68,18 @@ class InPython(Surface):
         except WeirError as refused:
             return str(refused)
 
+    def retry(self, job_id: UUID) -> UUID | str:
+        try:
+            return control.retry_now(job_id, actor=self.user, now=clock.database_now()).job.id
+        except WeirError as refused:
+            return str(refused)
+
+    def reprioritise(self, job_id: UUID, priority: int) -> UUID | str:
+        try:
+            return control.reprioritise(job_id, priority, actor=self.user, now=clock.database_now()).id
+        except WeirError as refused:
+            return str(refused)
+
 
 class OverHttp(Surface):
     via = Via.API
@@ -73,6 +92,12 @@ class OverHttp(Surface):
 
     def rerun(self, job_id: UUID) -> UUID | str:
         return self._post(f"/api/jobs/{job_id}/rerun")
+
+    def retry(self, job_id: UUID) -> UUID | str:
+        return self._post(f"/api/jobs/{job_id}/retry")
+
+    def reprioritise(self, job_id: UUID, priority: int) -> UUID | str:
+        return self._post(f"/api/jobs/{job_id}/priority", {"priority": priority})
 
     def _post(self, path: str, body: Any = None) -> UUID | str:
         answer = self.client.post(path, data=json.dumps(body) if body else b"", content_type="application/json")
@@ -97,6 +122,18 @@ class OnPages(Surface):
         # Sent back to the old job: its page says why.
         return landed if landed != job_id else _text(self.client.get(reverse("job", args=[job_id])))
 
+    def retry(self, job_id: UUID) -> UUID | str:
+        return self._done(self.client.post(reverse("job-retry", args=[job_id]), follow=True))
+
+    def reprioritise(self, job_id: UUID, priority: int) -> UUID | str:
+        url = reverse("job-priority", args=[job_id])
+        return self._done(self.client.post(url, {"priority": priority}, follow=True))
+
+    def _done(self, answer: HttpResponse) -> UUID | str:
+        """The job whose page it led to; what the page says if something could not be done."""
+        refused = answer.status_code != 200 or list(answer.context["messages"])
+        return _text(answer) if refused else _id_in(answer.redirect_chain[-1][0])
+
     def _landed(self, answer: HttpResponse) -> UUID | str:
         return _id_in(answer["Location"]) if answer.status_code == 302 else _text(answer)
 
@@ -117,6 +154,13 @@ class InTheAdmin(Surface):
         made = Job.objects.filter(rerun_of=job_id).order_by("-id").first()
         return made.id if made else _text(answer)
 
+    def retry(self, job_id: UUID) -> UUID | str:
+        answer = self._act("retry_selected", job_id)
+        made = Job.objects.filter(rerun_of=job_id).order_by("-id").first()
+        if made is not None:
+            return made.id
+        return job_id if "due now, or submitted again" in _text(answer) else _text(answer)
+
     def _act(self, action: str, job_id: UUID) -> HttpResponse:
         form = {"action": action, "_selected_action": [str(job_id)]}
         return self.client.post(reverse("admin:jobs_app_job_changelist"), form, follow=True)
@@ -133,6 +177,12 @@ class OnTheCommandLine(Surface):
 
     def rerun(self, job_id: UUID) -> UUID | str:
         return self._call("rerun", str(job_id))
+
+    def retry(self, job_id: UUID) -> UUID | str:
+        return self._call("retry", str(job_id))
+
+    def reprioritise(self, job_id: UUID, priority: int) -> UUID | str:
+        return self._call("reprioritise", str(job_id), "--priority", str(priority))
 
     def _call(self, *arguments: str) -> UUID | str:
         out, err = io.StringIO(), io.StringIO()

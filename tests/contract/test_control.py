@@ -1,4 +1,4 @@
-"""Cancel and run again do the same on every surface, to the same people."""
+"""Cancel, retry, run again and change of priority do the same on every surface, to the same people."""
 
 from __future__ import annotations
 
@@ -68,8 +68,68 @@ def test_run_again_makes_a_new_linked_job_and_leaves_the_old(chief: User, surfac
     assert Job.objects.filter(id=old.id).values().get() == before
 
 
+@pytest.mark.parametrize("surface", SURFACES)
+def test_retry_makes_a_job_due_that_waits_for_its_time(chief: User, surface: type[Surface]) -> None:
+    job = waiting(chief)
+    assert surface(chief).retry(job.id) == job.id
+    row = Job.objects.get(id=job.id)
+    assert (row.state, row.due_at < job.due_at, row.due_at <= clock.database_now()) == ("scheduled", True, True)
+    event = Event.objects.filter(job=job).latest("id")
+    assert (event.name, event.source, event.target, event.actor_id) == (
+        "made due",
+        "scheduled",
+        "scheduled",
+        chief.id,
+    )
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_retry_of_what_did_not_end_well_makes_a_new_linked_job(chief: User, surface: type[Surface]) -> None:
+    old = waiting(chief)
+    SURFACES[0](chief).cancel(old.id)
+    before = Job.objects.filter(id=old.id).values().get()
+    made = surface(chief).retry(old.id)
+    assert isinstance(made, UUID), made
+    new = Job.objects.get(id=made)
+    assert (new.rerun_of_id, new.state, new.via, new.owner_id) == (old.id, "queued", surface.via, chief.id)
+    assert Job.objects.filter(id=old.id).values().get() == before
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_what_waits_for_a_worker_cannot_be_retried(chief: User, surface: type[Surface]) -> None:
+    job = submission.submit("system.echo", {"text": "now"}, owner=chief)
+    answer = surface(chief).retry(job.id)
+    assert isinstance(answer, str)
+    assert "expected a job that waits for its time" in answer
+    assert Job.objects.count() == 1
+
+
 @pytest.mark.parametrize("surface", [each for each in SURFACES if each is not InTheAdmin])
-@pytest.mark.parametrize("verb", ["cancel", "rerun"])
+def test_the_priority_of_a_waiting_job_is_changed(chief: User, surface: type[Surface]) -> None:
+    job = waiting(chief)
+    assert surface(chief).reprioritise(job.id, -7) == job.id
+    assert Job.objects.get(id=job.id).priority == -7
+    event = Event.objects.filter(job=job).latest("id")
+    assert (event.name, event.reason, event.actor_id) == ("reprioritised", "from 0 to -7", chief.id)
+    answer = surface(chief).reprioritise(job.id, 101)
+    assert isinstance(answer, str)
+    assert "expected a priority from -100 to 100" in answer
+    SURFACES[0](chief).cancel(job.id)
+    answer = surface(chief).reprioritise(job.id, 1)
+    assert isinstance(answer, str)
+    assert "expected a job that waits, and this one is cancelled" in answer
+    assert Job.objects.get(id=job.id).priority == -7
+
+
+@pytest.mark.parametrize("surface", [each for each in SURFACES if each is not InTheAdmin])
+def test_another_users_job_keeps_its_priority(chief: User, alice: User, surface: type[Surface]) -> None:
+    job = waiting(chief)
+    assert isinstance(surface(alice).reprioritise(job.id, 3), str)
+    assert Job.objects.get(id=job.id).priority == 0
+
+
+@pytest.mark.parametrize("surface", [each for each in SURFACES if each is not InTheAdmin])
+@pytest.mark.parametrize("verb", ["cancel", "rerun", "retry"])
 def test_another_users_job_is_as_if_it_were_not_there(
     chief: User, alice: User, surface: type[Surface], verb: str
 ) -> None:
@@ -80,7 +140,7 @@ def test_another_users_job_is_as_if_it_were_not_there(
     assert Job.objects.get(id=job.id).state == "scheduled"
 
 
-@pytest.mark.parametrize("verb", ["cancel", "rerun"])
+@pytest.mark.parametrize("verb", ["cancel", "rerun", "retry"])
 def test_the_admin_is_not_for_those_who_are_not_staff(chief: User, alice: User, verb: str) -> None:
     job = waiting(chief)
     answer = getattr(InTheAdmin(alice), verb)(job.id)

@@ -21,11 +21,16 @@ OPERATORS = {"alice": False, "carol": True, "bob": False}
 PAGES: dict[str, dict[str, bool]] = {
     "home": EVERYBODY,
     "job-rows": EVERYBODY,
+    "bulk-preview": EVERYBODY,
+    "bulk-act": EVERYBODY,
+    "bulk-count": EVERYBODY,
     "job": OWNERS,
     "job-live": OWNERS,
     "job-estimate": OWNERS,
     "job-log": OWNERS,
     "job-cancel": OWNERS,
+    "job-retry": OWNERS,
+    "job-priority": OWNERS,
     "job-rerun": OWNERS,
     "job-change": OWNERS,
     "kinds": EVERYBODY,
@@ -71,6 +76,9 @@ OPERATIONS: dict[str, dict[str, bool]] = {
     "GET /api/jobs/{job_id}/artifacts/{name}": OWNERS,
     "HEAD /api/jobs/{job_id}/artifacts/{name}": OWNERS,
     "POST /api/jobs/{job_id}/cancel": OWNERS,
+    "POST /api/jobs/{job_id}/retry": OWNERS,
+    "POST /api/jobs/{job_id}/priority": OWNERS,
+    "POST /api/jobs/bulk-actions": EVERYBODY,
     "POST /api/jobs/{job_id}/rerun": OWNERS,
     "GET /api/jobs/{job_id}/events": OWNERS,
     "POST /api/artifacts": EVERYBODY,
@@ -122,6 +130,8 @@ OPERATIONS: dict[str, dict[str, bool]] = {
 
 BODIES: dict[str, object] = {
     "PATCH /api/queues/{name}": {"limit": 10},
+    "POST /api/jobs/{job_id}/priority": {"priority": 10},
+    "POST /api/jobs/bulk-actions": {"action": "cancel", "query": "state:queued"},
     "POST /api/datasets/{dataset_id}/files": {"file": "ARTIFACT"},
     "POST /api/datasets/{dataset_id}/rows": {"rows": [{"at": "2026-01-01T00:00:00Z", "place": "here", "delay": 1}]},
 }

@@ -15,6 +15,7 @@ from jobs_app.core import audit
 from jobs_app.errors import WeirError
 from jobs_app.lifecycle import Via
 from jobs_app.management.cli import (
+    bulk,
     cancelling,
     deploys,
     exits,
@@ -25,6 +26,7 @@ from jobs_app.management.cli import (
     listing,
     parsing,
     queues,
+    retrying,
     schedules,
     showing,
     submitting,
@@ -40,6 +42,9 @@ VERBS = {
     "show": (showing.HELP, showing.add_arguments, showing.run),
     "follow": (following.HELP, following.add_arguments, following.run),
     "cancel": (cancelling.HELP, cancelling.add_arguments, cancelling.run),
+    "retry": (retrying.HELP, retrying.add_arguments, retrying.run),
+    "reprioritise": (retrying.PRIORITY_HELP, retrying.add_priority_arguments, retrying.run_priority),
+    "bulk": (bulk.HELP, bulk.add_arguments, bulk.run),
     "rerun": (submitting.RERUN_HELP, submitting.add_rerun_arguments, submitting.rerun),
     "fetch": (fetching.HELP, fetching.add_arguments, fetching.run),
     "queues": (queues.HELP, queues.add_arguments, queues.run),

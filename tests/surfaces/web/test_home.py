@@ -223,12 +223,9 @@ def test_what_takes_too_long_to_count_is_not_told(alice: User, monkeypatch: pyte
     assert set(counts.by_state(alice, counts.JobFilter()).values()) == {None}
 
 
-def test_jobs_can_be_ticked_only_where_there_is_a_page_to_send_them_to(
-    alices: Client, alice: User, settings: Any
-) -> None:
-    submitted(owner=alice)
-    assert 'name="job"' not in alices.get("/jobs/").content.decode()
-    settings.ROOT_URLCONF = "tests.surfaces.web.urls_with_bulk"
+def test_ticked_jobs_are_sent_to_the_page_of_bulk_actions(alices: Client, alice: User) -> None:
+    job = submitted(owner=alice)
     page = alices.get("/jobs/").content.decode()
-    assert 'form="bulk"' in page
-    assert 'action="/bulk/"' in page
+    assert f'name="job" value="{job.id}" form="bulk"' in page
+    assert 'action="/jobs/bulk/"' in page
+    assert 'value="cancel"' in page
