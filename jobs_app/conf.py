@@ -74,6 +74,7 @@ class Configuration(BaseModel):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     stream_url: str = Field("", description="Public base URL of the live stream process; empty: the site's own origin.")
     flower_url: str = Field("", description="Where staff reach Flower; empty hides the link.")
+    release: str = Field("", max_length=100, description="What runs here, such as a tag; shown with each worker.")
 
     kind_modules: Words = Field((), description="Further modules with @job functions, comma-separated.")
     queues: Words = Field(("default",), description="Queues of jobs, comma-separated; 'system' is reserved.")

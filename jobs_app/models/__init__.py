@@ -5,7 +5,7 @@ from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
 from jobs_app.models.checkpoint import Checkpoint
 from jobs_app.models.job import Job
-from jobs_app.models.measure import Flow, Listener, Pace
+from jobs_app.models.measure import Drain, Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
 from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
@@ -17,6 +17,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "Checkpoint",
+    "Drain",
     "Event",
     "Flow",
     "Gate",
