@@ -60,7 +60,9 @@ class Configuration(BaseModel):
     secret_key_fallbacks: Words = Field((), description="Older secret keys that are still accepted, comma-separated.")
     debug: bool = Field(False, description="Django's debug pages; never in production.")
     https: bool = Field(True, description="Served over HTTPS: secure cookies, HSTS, redirect. Off for loopback only.")
-    behind_proxy: bool = Field(False, description="Trust X-Forwarded-Proto: only behind a proxy that sets it.")
+    behind_proxy: bool = Field(
+        False, description="Trust X-Forwarded-Proto and the last X-Forwarded-For: only behind a proxy that sets both."
+    )
     allowed_hosts: Words = Field(("localhost", "127.0.0.1", "[::1]"), description="Host names served, comma-separated.")
     csrf_trusted_origins: Words = Field((), description="Origins such as https://jobs.example.org, comma-separated.")
     data_dir: Path = Field(Path("var"), description="Directory of artifacts and of the default SQLite ledger.")
@@ -140,6 +142,9 @@ class Configuration(BaseModel):
         ge=0,
         le=DAYS_MOST,
         description="How long single refusals are kept; their sums stay. 0: for ever.",
+    )
+    keep_audit_days: float = Field(
+        400, ge=0, le=DAYS_MOST, description="How long the audit's entries are kept; 0: for ever."
     )
     keep_minute_rollups_days: float = Field(
         14, ge=0, le=DAYS_MOST, description="How long statistics of minutes are kept; 0: for ever."

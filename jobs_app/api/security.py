@@ -15,7 +15,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
 from jobs_app.api import problems
-from jobs_app.core import clock, tokens
+from jobs_app.core import audit, clock, tokens
 from jobs_app.errors import NotAllowed, NotAuthenticated
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Token(HttpBearer):
         """The token's owner. Raises NotAuthenticated."""
         row = tokens.authenticate(token.strip(), now=clock.database_now())
         request.token_id = row.pk  # type: ignore[attr-defined]
+        audit.came_with(row.pk)
         return row.owner
 
 

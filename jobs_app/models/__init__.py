@@ -3,6 +3,7 @@
 from jobs_app.models.admission import Gate, RateBucket, Refusal, Turnstile
 from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
+from jobs_app.models.audit import AuditEntry
 from jobs_app.models.checkpoint import Checkpoint
 from jobs_app.models.job import Job
 from jobs_app.models.measure import Drain, Flow, Listener, Pace
@@ -16,6 +17,7 @@ from jobs_app.models.unique_key import UniqueKey
 __all__ = [
     "Artifact",
     "Attempt",
+    "AuditEntry",
     "Checkpoint",
     "Drain",
     "Event",

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
-from jobs_app.core import artifacts
+from jobs_app.core import artifacts, audit
 from jobs_app.core.retention import rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
@@ -67,7 +67,7 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
         return done
     for what, prune in (
         ("jobs", prune_jobs), ("uploads", prune_uploads), ("ticks", prune_ticks), ("refusals", prune_refusals),
-        ("rollups", prune_rollups),
+        ("rollups", prune_rollups), ("audit entries", audit.prune),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
     return +done
