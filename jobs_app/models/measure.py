@@ -56,5 +56,8 @@ class Listener(Guarded):
 
     objects = GuardedQuerySet["Listener"].as_manager()
 
+    class Meta:
+        permissions = [("open_flower", "Can look at live workers in Flower")]
+
     def __str__(self) -> str:
         return self.process

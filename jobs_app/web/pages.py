@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render as django_render
 from django.utils.cache import add_never_cache_headers
 
-from jobs_app import conf
 from jobs_app.errors import LedgerAway, Refused, WeirError
+from jobs_app.web import flower_links
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -57,7 +57,7 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def render(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """A page or a fragment, from ``templates/jobs_app``."""
-    shared = {"flower_url": conf.current().flower_url}
+    shared = {"flower_url": flower_links.address(request.user)}
     return django_render(request, f"jobs_app/{template}", {**shared, **context}, status=status)
 
 
