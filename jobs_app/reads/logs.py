@@ -1,4 +1,4 @@
-"""Reading a job's log in pages: the latest lines, those before a given one, those after it; of an attempt, of a level."""
+"""Reading a job's log in pages: the latest lines, those before or after a given one; of an attempt, of a level."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.template.context import Context
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString
 from jobs_app.forms.questions import label_of
 from jobs_app.lifecycle import EventName, State
 from jobs_app.reads.views import AttemptView, EventView, FamilyView, JobView, KindView
+from jobs_app.web import navigation as ways
 from jobs_app.web import words
 
 register = template.Library()
@@ -41,6 +43,12 @@ ICONS = {
     State.FAILED: "cross",
     State.CANCELLED: "stop",
 }
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: Context) -> list[tuple[str, list[ways.Way]]]:
+    """The ways through the console that this user may take, in groups."""
+    return ways.groups_for(context["user"])
 
 
 @register.simple_tag

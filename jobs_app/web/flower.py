@@ -66,7 +66,7 @@ class FlowerFailed(WeirError):
 
 
 class Passage:
-    """The bytes of an answer as they come; cut off where they are too many, or take too long. Holds one of the places."""
+    """The bytes of an answer as they come; cut off where they are too many or take too long. Holds one place."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self._answer = answer

@@ -17,7 +17,6 @@ from django.shortcuts import render as django_render
 from django.utils.cache import add_never_cache_headers
 
 from jobs_app.errors import LedgerAway, Refused, WeirError
-from jobs_app.web import flower_links
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -57,8 +56,7 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def render(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """A page or a fragment, from ``templates/jobs_app``."""
-    shared = {"flower_url": flower_links.address(request.user)}
-    return django_render(request, f"jobs_app/{template}", {**shared, **context}, status=status)
+    return django_render(request, f"jobs_app/{template}", context, status=status)
 
 
 def refusal(request: HttpRequest, error: WeirError) -> HttpResponse:

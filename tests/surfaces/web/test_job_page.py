@@ -249,7 +249,7 @@ def test_a_family_is_told_up_and_down(alices: Client, alice: User, now: Any) -> 
     children = list(Job.objects.filter(parent=parent).order_by("id"))
     altered(children[-1], state=State.FAILED, finished_at=now)
     shown = alices.get(reverse("job", args=[parent.id]))
-    assert [each.id for each in shown.context["children"]][0] == children[-1].id, "what failed comes first"
+    assert shown.context["children"][0].id == children[-1].id, "what failed comes first"
     assert len(shown.context["children"]) == 12
     drawn = shown.content.decode()
     assert f'href="{reverse("home")}?parent={parent.id}">All 14 of them</a>' in drawn
