@@ -43,6 +43,7 @@ ONCE = (
     "measures/test_estimates.py",
     "measures/test_overload.py",
     "measures/test_promises.py",
+    "surfaces/api/test_schema.py",
     "surfaces/cli/test_processes.py",
     "surfaces/test_flower.py",
     "surfaces/test_install.py",

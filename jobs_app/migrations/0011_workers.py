@@ -6,7 +6,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0006_schedules'),
+        ('jobs_app', '0012_jobpage'),
+        ('jobs_app', '0013_access'),
     ]
 
     operations = [
@@ -23,7 +24,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='listener',
-            options={'permissions': [('control_worker', 'Can drain and resume workers')]},
+            options={'permissions': [('open_flower', 'Can look at live workers in Flower'), ('control_worker', 'Can drain and resume workers')]},
         ),
         migrations.AddField(
             model_name='listener',

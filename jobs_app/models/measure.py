@@ -68,7 +68,10 @@ class Listener(Guarded):
     objects = GuardedQuerySet["Listener"].as_manager()
 
     class Meta:
-        permissions = [("control_worker", "Can drain and resume workers")]
+        permissions = [
+            ("open_flower", "Can look at live workers in Flower"),
+            ("control_worker", "Can drain and resume workers"),
+        ]
 
     def __str__(self) -> str:
         return self.process

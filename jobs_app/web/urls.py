@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import home, job, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import flower, home, job, planner, queues, reports, schedules, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -33,6 +33,8 @@ urlpatterns = [
     path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
+    path("flower/", flower.flower, name="flower"),
+    path("flower/<path:path>", flower.flower, name="flower-page"),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]
