@@ -7,13 +7,14 @@ of it. The worker's processes look for it whenever they say that they are there,
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
 
-from jobs_app.core import presence
+from jobs_app.core import audit, presence
 from jobs_app.errors import Conflict, NotAllowed, NotFound
 from jobs_app.models import Drain, Listener
 from jobs_app.models.guard import writing
@@ -31,22 +32,16 @@ def drain(run: UUID, actor: User | None, now: datetime) -> None:
 
     Raises NotAllowed, NotFound, and Conflict for one that is gone.
     """
-    with transaction.atomic():
-        worker = _alive(run, actor, now)
-        with writing():
-            _, new = Drain.objects.get_or_create(run=run, defaults={"worker": worker, "asked_at": now})
-        if new:
-            _tell(f"Worker {worker} is to be drained", actor)
+
+    def wish(worker: str) -> bool:
+        return Drain.objects.get_or_create(run=run, defaults={"worker": worker, "asked_at": now})[1]
+
+    _change(run, "worker.drain", wish, actor, now)
 
 
 def resume(run: UUID, actor: User | None, now: datetime) -> None:
     """Let a drained worker take jobs again. Twice is no error. Raises NotAllowed, NotFound, Conflict."""
-    with transaction.atomic():
-        worker = _alive(run, actor, now)
-        with writing():
-            gone, _ = Drain.objects.filter(run=run).delete()
-        if gone:
-            _tell(f"Worker {worker} is to take jobs again", actor)
+    _change(run, "worker.resume", lambda _: bool(Drain.objects.filter(run=run).delete()[0]), actor, now)
 
 
 def may_control(actor: User | None) -> bool:
@@ -54,11 +49,27 @@ def may_control(actor: User | None) -> bool:
     return actor is None or actor.has_perm(PERMISSION)
 
 
-def _alive(run: UUID, actor: User | None, now: datetime) -> str:
-    """The name of the worker that runs."""
+def _change(run: UUID, action: str, write: Callable[[str], bool], actor: User | None, now: datetime) -> None:
+    """Write a wish, or take it back, and who did so; ``write`` gets the worker's name and says whether it is news."""
+    last = Listener.objects.filter(run=run).order_by("-seen_at").first()
+    subject = f"worker {last.worker if last is not None else run}"
+    with audit.refusals(actor, action, subject, now=now), transaction.atomic():
+        worker = _alive(run, last, actor, now)
+        with writing():
+            news = write(worker)
+        if news:
+            drained = action == "worker.drain"
+            audit.record(
+                actor, action, subject, now=now,
+                before={"run": run, "drained": not drained}, after={"run": run, "drained": drained},
+            )  # fmt: skip
+            _tell(f"Worker {worker} is to {'take no more jobs' if drained else 'take jobs again'}", actor)
+
+
+def _alive(run: UUID, last: Listener | None, actor: User | None, now: datetime) -> str:
+    """The name of the worker that runs, of whose processes ``last`` spoke last."""
     if not may_control(actor):
         raise NotAllowed("expected the permission to control workers: ask somebody who may give it to you")
-    last = Listener.objects.filter(run=run).order_by("-seen_at").first()
     if last is None:
         raise NotFound(f"expected the id of a worker's run, got {run}")
     if last.seen_at <= now - presence.SILENCE:
