@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db.models import F
 from pydantic import Field
 
-from jobs_app.core import dispatch, presence, worker_control
+from jobs_app.core import dispatch, presence
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Drain, Job, Listener
@@ -73,6 +73,11 @@ class WorkerView(View):
     def gone(self) -> bool:
         """Whether nothing was heard of it for too long."""
         return self.standing is Standing.VANISHED
+
+    @property
+    def lasted(self) -> timedelta:
+        """How long it has been there."""
+        return self.seen_at - self.began_at
 
     @property
     def drainable(self) -> bool:
@@ -139,11 +144,6 @@ def find(viewer: User | None, named: str, *, now: datetime) -> UUID:
 def may_see(viewer: User | None) -> bool:
     """Whether this user (None: the system) sees workers."""
     return viewer is None or viewer.has_perm(SEE_ALL)
-
-
-def may_control(viewer: User | None) -> bool:
-    """Whether this user may drain workers and resume them."""
-    return worker_control.may_control(viewer)
 
 
 def _check(viewer: User | None) -> None:

@@ -47,6 +47,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Jobs", "home", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
+            Entry("Workers", "workers", "play", "workers", needs=SEE_ALL),
         ),
     ),
     (

@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import flower, home, job, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import (
+    flower,
+    home,
+    job,
+    planner,
+    queue_control,
+    queues,
+    reports,
+    schedules,
+    submitting,
+    tokens,
+    workers,
+)  # fmt: skip
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -23,6 +35,12 @@ urlpatterns = [
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
     path("queues/", queues.queues, name="queues"),
     path("queues/<str:name>/", queues.queue, name="queue"),
+    path("queues/<str:name>/pause/", queue_control.pause, name="queue-pause"),
+    path("queues/<str:name>/resume/", queue_control.resume, name="queue-resume"),
+    path("queues/<str:name>/limits/", queue_control.limits, name="queue-limits"),
+    path("workers/", workers.workers, name="workers"),
+    path("workers/<uuid:run>/drain/", workers.drain, name="worker-drain"),
+    path("workers/<uuid:run>/resume/", workers.resume, name="worker-resume"),
     path("schedules/", schedules.schedules, name="schedules"),
     path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
     path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule-run"),

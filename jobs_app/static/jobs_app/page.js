@@ -94,13 +94,13 @@ document.addEventListener("submit", (event) => {
   });
 });
 
-// A list that looks again pauses while nobody sees it, or while something on it is being selected.
+// A list that looks again pauses while nobody sees it, something on it is being selected, or a question is open.
 document.addEventListener("htmx:beforeRequest", (event) => {
   const element = event.detail.elt;
   if (!element.hasAttribute("data-poll")) return;
   const selection = document.getSelection();
   const selecting = selection && !selection.isCollapsed && element.contains(selection.anchorNode);
-  if (document.hidden || selecting) event.preventDefault();
+  if (document.hidden || selecting || dialog.open) event.preventDefault();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
