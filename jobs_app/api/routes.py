@@ -22,6 +22,7 @@ from jobs_app.api import (
     security,
     statistics,
     tokens,
+    workers,
 )
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
@@ -68,6 +69,7 @@ api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
+api.add_router("/workers", workers.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)

@@ -18,6 +18,7 @@ from jobs_app.core import audit, presence
 from jobs_app.errors import Conflict, NotAllowed, NotFound
 from jobs_app.models import Drain, Listener
 from jobs_app.models.guard import writing
+from jobs_app.models.job import SEE_ALL
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -45,8 +46,8 @@ def resume(run: UUID, actor: User | None, now: datetime) -> None:
 
 
 def may_control(actor: User | None) -> bool:
-    """Whether this user (None: the system) may drain workers and resume them."""
-    return actor is None or actor.has_perm(PERMISSION)
+    """Whether this user (None: the system) may drain workers and resume them: only who sees them may."""
+    return actor is None or actor.has_perms((PERMISSION, SEE_ALL))
 
 
 def _change(run: UUID, action: str, write: Callable[[str], bool], actor: User | None, now: datetime) -> None:

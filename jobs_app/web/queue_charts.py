@@ -165,7 +165,7 @@ def _open_from(minutes: Sequence[Minute]) -> float | None:
     """Where the minutes begin that are not all counted: each is drawn at its beginning."""
     step = (WIDTH - LEFT) / max(len(minutes) - 1, 1)
     opened = next((place for place, each in enumerate(minutes) if not each.complete), None)
-    return round(LEFT + (opened - 0.5) * step, 1) if opened else None
+    return round(max(LEFT + (opened - 0.5) * step, LEFT), 1) if opened is not None else None
 
 
 def _path(values: Sequence[float | None], place_of: Place) -> str:

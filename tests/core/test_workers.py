@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -18,29 +18,17 @@ from jobs_app.models import AuditEntry, Drain
 from jobs_app.reads import workers as reads
 from jobs_app.reads.workers import Standing, WorkerView
 from tests.support.ledger import claimed, submitted
+from tests.support.speaking import MEGABYTE, speak
 
 pytestmark = pytest.mark.django_db
 
 SECOND = timedelta(seconds=1)
-MEGABYTE = 1_000_000
 
 
 @pytest.fixture
 def controller(carol: User) -> User:
     carol.user_permissions.add(Permission.objects.get(codename="control_worker"))
     return User.objects.get(pk=carol.pk)
-
-
-def speak(
-    name: str, now: datetime, *, run: UUID | None = None, processes: int = 2, draining: bool = False, main: int = 10
-) -> UUID:
-    """A prefork worker's children say that they are there."""
-    run = run or uuid4()
-    origin = Origin(run, "node-1", main, "v7", now - 3600 * SECOND)
-    for number in range(main + 1, main + 1 + processes):
-        condition = Condition(50 * MEGABYTE, 40 * MEGABYTE, draining)
-        presence.announce(f"{name}/{number}", ["default"], 1, now=now, origin=origin, condition=condition)
-    return run
 
 
 def seen(now: datetime) -> WorkerView:

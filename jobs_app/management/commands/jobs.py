@@ -24,6 +24,7 @@ from jobs_app.management.cli import (
     schedules,
     showing,
     submitting,
+    workers,
 )
 from jobs_app.management.cli.calls import Call, user_named
 from jobs_app.management.cli.exits import Exit, Stopped
@@ -42,6 +43,8 @@ VERBS = {
     "queue": (queues.ONE_HELP, queues.add_one_arguments, queues.run_one),
     "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
     "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
+    "workers": (workers.HELP, workers.add_arguments, workers.run),
+    "worker": (workers.ONE_HELP, workers.add_one_arguments, workers.run_one),
 }
 
 
