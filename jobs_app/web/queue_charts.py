@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from jobs_app.reads.queue_hours import Minute
 from jobs_app.reads.queues import Moment
-from jobs_app.reads.reasons import spell
 
 # In units of the picture, which is as wide as its place allows.
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 600, 180, 52, 12, 24
@@ -109,7 +108,7 @@ def refused(minutes: Sequence[Minute]) -> Chart | None:
     """What was refused for lack of room; None if nothing was."""
     if not any(each.refused for each in minutes):
         return None
-    drawn = _chart("Refused", "a minute", {"refused": ("refused", [float(each.refused) for each in minutes])})
+    drawn = _chart("Refused a minute", "a minute", {"refused": ("refused", [float(each.refused) for each in minutes])})
     return replace(drawn, open_from=_open_from(minutes)) if drawn is not None else None
 
 
@@ -200,4 +199,9 @@ def _number(value: float) -> str:
 
 
 def _length(seconds: float) -> str:
-    return spell(seconds) if seconds >= 10 else f"{seconds:.2g} s"
+    """A length of time in one unit: ``0.1 s``, ``1 min``, ``10 h``."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            break
+    value = seconds / size
+    return f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2g} {unit}"

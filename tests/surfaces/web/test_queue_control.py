@@ -173,7 +173,7 @@ def test_the_last_hour_shows_waits_beside_the_oldest_age_and_refusals(alices: Cl
     assert "half:" in drawn
     assert "not all counted yet" in drawn
     assert "10 submissions refused in the last hour: full 8, user share 2." in drawn
-    assert "Refused, over the last hour" in drawn
+    assert "Refused a minute, over the last hour" in drawn
 
 
 def test_a_queue_leads_to_what_its_jobs_wait_for(alices: Client, carol: User, now: datetime) -> None:
