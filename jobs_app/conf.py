@@ -126,6 +126,9 @@ class Configuration(BaseModel):
     open_uploads: int = Field(1000, ge=1, le=10_000_000, description="Uploads no job has taken that one user may have.")
     retry_after_seconds: int = Field(300, ge=1, le=86_400, description="The longest Retry-After that is told.")
 
+    roles_required: bool = Field(
+        False, description="Only who may by a role (submitters, …) submits; else also those who are in no role."
+    )
     parameters_bytes: int = Field(262_144, ge=1024, description="Largest parameters of a job, as JSON.")
     result_inline_bytes: int = Field(65_536, ge=0, description="Larger results are kept as an artifact.")
     result_bytes: int = Field(104_857_600, ge=1024, description="Larger results fail the job.")

@@ -19,7 +19,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import admission, audit, clock, estimates, gate, refusals, shares, transport
+from jobs_app.core import access, admission, audit, clock, estimates, gate, refusals, shares, transport
 from jobs_app.core import turnstile as turnstiles
 from jobs_app.core.admission import policies
 from jobs_app.core.line import line
@@ -175,7 +175,7 @@ def _fresh_admission(
     request: pytest.FixtureRequest, _django_db_helper: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """What this process remembers of queues, users and tokens is of the test's own tables."""
-    for each in (turnstile, policies, line, rates, refusals.tally, audit.knocks):
+    for each in (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules):
         each.forget()  # type: ignore[attr-defined]
     estimates.forget()
     if "transactional_db" not in request.fixturenames:
@@ -265,6 +265,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         (turnstiles, "REFUSAL_SECONDS"),
         (admission, "POLICY_SECONDS"),
         (estimates, "FRESH_SECONDS"),
+        (access, "RULES_SECONDS"),
     ):
         monkeypatch.setattr(place, name, 3600.0)
 

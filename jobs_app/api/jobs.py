@@ -17,14 +17,15 @@ from jobs_app.api import downloads, preference, tickets
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.api.bodies import bounded
 from jobs_app.api.job_bodies import Artifacts, Attempts, EndedJob, JobBody, JobQuery, Jobs, LogLines, Rerun, Submission
-from jobs_app.api.security import token_of, user_of
+from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import admission, clock, control, submission
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import Via
 from jobs_app.reads import files, jobs
 from jobs_app.reads.views import JobView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["jobs"])
+router = Router(tags=["jobs"], auth=needs(Scope.READ, writing=Scope.SUBMIT))
 
 KEY = "Idempotency-Key"
 KEY_WORDS = "The same key with the same request gives the same job, whenever it is sent again."
@@ -132,11 +133,11 @@ def download_output(
     return downloads.serve(request, files.output(user_of(request), job_id, name), inline=inline)
 
 
-@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel")
+@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel", auth=needs(Scope.ACT))
 def cancel(request: HttpRequest, job_id: UUID) -> JobBody:
     """Cancel the job: a waiting one ends at once, a running one is told to stop. Twice is no error."""
     row = control.cancel(job_id, actor=user_of(request), now=clock.database_now())
-    return JobBody.of_view(JobView.of(row))
+    return JobBody.of_view(JobView.of(row, user_of(request)))
 
 
 @router.post("/{uuid:job_id}/rerun", response={202: JobBody, 200: JobBody}, url_name="job_rerun")
@@ -177,7 +178,7 @@ def follow(
 def _accepted(
     accepted: submission.Accepted, request: HttpRequest, response: HttpResponse, *, waited: bool = False
 ) -> Status[JobBody]:
-    view = JobView.of(accepted.job)
+    view = JobView.of(accepted.job, user_of(request))
     body = JobBody.of_view(view, None if view.final else view.promised)
     response["Location"] = body.links["self"]
     _tell_allowances(accepted.job.queue, request, response)

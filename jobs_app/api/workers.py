@@ -7,12 +7,13 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Router
 
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock, worker_control
 from jobs_app.reads import workers
 from jobs_app.reads.workers import WorkersView, WorkerView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["workers"])
+router = Router(tags=["workers"], auth=needs(Scope.READ, writing=Scope.QUEUES))
 
 
 @router.get("", response=WorkersView, url_name="workers")

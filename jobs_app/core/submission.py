@@ -20,6 +20,7 @@ from pydantic_core import to_jsonable_python
 
 from jobs_app import registry
 from jobs_app.core import (
+    access,
     admission,
     artifacts,
     encoding,
@@ -104,13 +105,14 @@ def accept(
 ) -> Accepted:
     """Accept a job, or give back the one that the same idempotency key made before.
 
-    Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge, PreviewFailed and
-    what a kind's preview raises itself, IdempotencyConflict (the key was used with another kind or other parameters),
-    Conflict (another user's job stands in the way of one of a unique kind), and Refused, with a time to come back, when
-    there is no room: QueueFull, ShareExceeded, RateExceeded.
+    Raises UnknownKind, NotAllowed (this owner may not submit the kind), InvalidParameters (one problem a fault),
+    InvalidRequest (options), TooLarge, PreviewFailed and what a kind's preview raises itself, IdempotencyConflict (the
+    key was used with another kind or other parameters), Conflict (another user's job stands in the way of one of a
+    unique kind), and Refused, with a time to come back, when there is no room: QueueFull, ShareExceeded, RateExceeded.
     """
     definition = registry.get(kind)
     queue = options.queue or definition.queue
+    access.check_submit(owner, definition.name, now=now)
     _check_options(options, now)
     admission.check_queue(queue)
     admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)

@@ -8,6 +8,7 @@ from jobs_app.migrations import _audit_triggers
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
         ('jobs_app', '0006_schedules'),
     ]
 
@@ -33,6 +34,38 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
                 'permissions': [('view_audit', 'Can read who did what (the audit)')],
                 'indexes': [models.Index(fields=['at'], name='audit_at'), models.Index(fields=['actor', 'id'], name='audit_actor'), models.Index(fields=['address', 'id'], name='audit_address'), models.Index(fields=['action'], name='audit_action', opclasses=['varchar_pattern_ops']), models.Index(fields=['subject'], name='audit_subject', opclasses=['varchar_pattern_ops']), models.Index(condition=models.Q(('refused', ''), _negated=True), fields=['id'], name='audit_refused')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Role',
+            fields=[
+                ('name', models.CharField(help_text="The group's name.", max_length=150, primary_key=True, serialize=False)),
+                ('given', models.JSONField(default=list)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='scopes',
+            field=models.CharField(db_default='jobs:read jobs:submit jobs:act queues:control schedules:control tokens:manage', default='jobs:read jobs:submit jobs:act queues:control schedules:control tokens:manage', help_text='What it may be used for, between blanks.', max_length=200),
+        ),
+        migrations.CreateModel(
+            name='KindAccess',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=100, unique=True)),
+                ('submit_limited', models.BooleanField(default=False, help_text="Only members of the submitters' groups submit it.")),
+                ('read_limited', models.BooleanField(default=False, help_text="Only members of the readers' groups, and its owner, see a job's parameters.")),
+                ('readers', models.ManyToManyField(blank=True, related_name='readable_kinds', to='auth.group')),
+                ('submitters', models.ManyToManyField(blank=True, related_name='submittable_kinds', to='auth.group')),
+            ],
+            options={
+                'verbose_name': 'access to a kind',
+                'verbose_name_plural': 'access to kinds',
+                'permissions': [('manage_access', 'Can say who may submit which kinds and see their parameters')],
+                'default_permissions': (),
             },
         ),
         migrations.RunPython(_audit_triggers.add, _audit_triggers.remove),

@@ -1,5 +1,6 @@
 """The ledger's tables: fields, constraints, read properties and filters. Writing is the core's alone (``guard``)."""
 
+from jobs_app.models.access import KindAccess, Role
 from jobs_app.models.admission import Gate, RateBucket, Refusal, Turnstile
 from jobs_app.models.artifact import Artifact, JobInput
 from jobs_app.models.attempt import Attempt, Event, LogLine
@@ -25,6 +26,7 @@ __all__ = [
     "Gate",
     "Job",
     "JobInput",
+    "KindAccess",
     "Listener",
     "LogLine",
     "Pace",
@@ -33,6 +35,7 @@ __all__ = [
     "RateBucket",
     "Refusal",
     "Resend",
+    "Role",
     "Rollup",
     "RollupCursor",
     "Schedule",

@@ -80,18 +80,18 @@ def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | Non
         rows = rows.filter(id__lt=_cursor(cursor))
     found = list(rows.defer("result", "sealed").order_by("-id")[: limit + 1])
     more = len(found) > limit
-    return JobPage([JobView.of(job) for job in found[:limit]], str(found[limit - 1].id) if more else None)
+    return JobPage([JobView.of(job, user) for job in found[:limit]], str(found[limit - 1].id) if more else None)
 
 
 def job(user: Reader, job_id: UUID) -> JobView:
     """One job. Raises NotFound."""
-    return JobView.of(_find(user, job_id))
+    return JobView.of(_find(user, job_id), user)
 
 
 def job_as_it_stands(user: Reader, job_id: UUID, *, now: datetime) -> Standing:
     """One job, when it will start and end as things are now, and why it waits. Raises NotFound."""
     row = _find(user, job_id)
-    return Standing(JobView.of(row), EstimateView.of(estimates.of_job(row, now=now)), waits.why(row, now=now))
+    return Standing(JobView.of(row, user), EstimateView.of(estimates.of_job(row, now=now)), waits.why(row, now=now))
 
 
 def jobs(job_ids: list[UUID]) -> dict[UUID, JobView]:
@@ -165,7 +165,7 @@ def inputs_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
 def reruns(user: Reader, job_id: UUID) -> list[JobView]:
     """The jobs that were made by running this one again, newest first, at most 50. Raises NotFound."""
     rows = Job.objects.visible_to(user).filter(rerun_of=_find(user, job_id)).select_related("owner").order_by("-id")
-    return [JobView.of(row) for row in rows[:PAGE]]
+    return [JobView.of(row, user) for row in rows[:PAGE]]
 
 
 def spawns(kind: str) -> bool:

@@ -6,13 +6,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser, User
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app.context import Family
+from jobs_app.core import access
 from jobs_app.core.estimates import Estimate
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Attempt, Event, Job, LogLine
 from jobs_app.registry import Kind
+
+ANYONE = AnonymousUser()
+"""Stands for whoever may see a job, when it is not known who that is."""
+
+
+def hidden(kind: str) -> str:
+    """Why parameters of a kind are not shown, in words."""
+    return f"Who may see the parameters of {kind} is limited; ask an administrator."
 
 
 class View(BaseModel):
@@ -84,6 +94,7 @@ class JobView(View):
     owner: str | None = Field(description="User name; none for the system's own jobs.")
     via: str
     parameters: dict[str, Any]
+    parameters_hidden: str = Field("", description="Why the parameters are not shown; empty if they are.")
     progress: ProgressView
     attempt: int
     max_attempts: int
@@ -102,8 +113,12 @@ class JobView(View):
     promised: EstimateView | None = Field(None, description="The estimate when it was accepted, to compare with.")
 
     @classmethod
-    def of(cls, job: Job) -> JobView:
-        """From a row, fetched with its owner."""
+    def of(cls, job: Job, viewer: User | AnonymousUser | None = ANYONE) -> JobView:
+        """From a row, fetched with its owner, as this user sees it; None is the system, which sees all.
+
+        For anyone, such as the readers of a live stream, it is without the parameters of a kind that is limited.
+        """
+        seen = access.sees_parameters(viewer, job.kind, job.owner_id)
         return cls(
             id=job.id,
             kind=job.kind,
@@ -114,7 +129,8 @@ class JobView(View):
             priority=job.priority,
             owner=job.owner.get_username() if job.owner else None,
             via=job.via,
-            parameters=job.parameters,
+            parameters=job.parameters if seen else {},
+            parameters_hidden="" if seen else hidden(job.kind),
             progress=ProgressView(fraction=job.progress, message=job.progress_message),
             attempt=job.attempt,
             max_attempts=job.max_attempts,

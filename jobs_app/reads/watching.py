@@ -18,7 +18,7 @@ def shown(user: Reader, job_ids: Sequence[UUID]) -> list[JobView]:
     """These jobs, as far as this user sees them, in the order given; at most 200."""
     wanted = list(job_ids)[:PAGE_LIMIT]
     rows = Job.objects.visible_to(user).select_related("owner").defer("result", "sealed").filter(id__in=wanted)
-    found = {row.id: JobView.of(row) for row in rows}
+    found = {row.id: JobView.of(row, user) for row in rows}
     return [found[each] for each in wanted if each in found]
 
 

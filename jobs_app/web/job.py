@@ -35,6 +35,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         **_log(request, job_id),
         "inputs": inputs,
         "parameters": job_parts.parameters(found.job, inputs),
+        "parameters_hidden": found.job.parameters_hidden,
     }
     return render(request, "job.html", context)
 

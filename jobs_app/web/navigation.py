@@ -69,6 +69,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Access",
         (
             Entry("Tokens", "tokens", "key", "tokens"),
+            Entry("Audit", "audit", "shield", "audit", needs="jobs_app.view_audit"),
             Entry("API", "api:openapi-view", "book", "api"),
             Entry("Admin", "admin:index", "gear", "admin", needs=STAFF),
         ),

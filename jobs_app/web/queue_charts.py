@@ -200,8 +200,7 @@ def _number(value: float) -> str:
 
 def _length(seconds: float) -> str:
     """A length of time in one unit: ``0.1 s``, ``1 min``, ``10 h``."""
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= size:
-            break
+    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    size, unit = next((each for each in units if seconds >= each[0]), units[-1])
     value = seconds / size
     return f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2g} {unit}"

@@ -15,8 +15,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobs_app import registry
-from jobs_app.core import clock, control, submission
-from jobs_app.errors import IdempotencyConflict, InvalidParameters, Refused, TooLarge, UnknownKind, WeirError
+from jobs_app.core import access, clock, control, submission
+from jobs_app.errors import (
+    IdempotencyConflict,
+    InvalidParameters,
+    NotAllowed,
+    Refused,
+    TooLarge,
+    UnknownKind,
+    WeirError,
+)
 from jobs_app.forms import KindForm, form_for
 from jobs_app.lifecycle import Via
 from jobs_app.reads import jobs
@@ -33,10 +41,9 @@ Accept = Callable[[dict[str, Any], str], submission.Accepted]
 @page
 @require_safe
 def kinds(request: HttpRequest) -> HttpResponse:
-    """Every kind, by family."""
-    families = [
-        (name, list(found)) for name, found in groupby(known.kinds(), key=lambda each: each.name.partition(".")[0])
-    ]
+    """Every kind that this user may submit, by family."""
+    offered = known.offered(user_of(request))
+    families = [(name, list(found)) for name, found in groupby(offered, key=lambda each: each.name.partition(".")[0])]
     return render(request, "kinds.html", {"section": "kinds", "families": families})
 
 
@@ -49,6 +56,8 @@ def submit(request: HttpRequest, kind_name: str) -> HttpResponse:
     except UnknownKind as error:
         # As an address it is a page that is not there, whatever it is as a parameter.
         return render(request, "refusal.html", {"error": error, "status": 404}, status=404)
+
+    access.check_submit(user_of(request), kind.name, now=clock.database_now())
 
     def accept(parameters: dict[str, Any], key: str) -> submission.Accepted:
         options = submission.Options(via=Via.WEB, idempotency_key=key)
@@ -65,6 +74,8 @@ def change(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The form of an earlier job, to run it again with changes."""
     earlier = jobs.job(user_of(request), job_id)
     kind = registry.get(earlier.kind)
+    if earlier.parameters_hidden:
+        raise NotAllowed(earlier.parameters_hidden)
 
     def accept(parameters: dict[str, Any], key: str) -> submission.Accepted:
         user, now = user_of(request), clock.database_now()

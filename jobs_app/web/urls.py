@@ -6,6 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from jobs_app.web import (
+    audit,
     flower,
     home,
     job,
@@ -53,6 +54,8 @@ urlpatterns = [
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("flower/", flower.flower, name="flower"),
     path("flower/<path:path>", flower.flower, name="flower-page"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/", audit.export, name="audit-export"),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

@@ -55,10 +55,10 @@ def waits(now: datetime) -> None:
         at, still = last - timedelta(minutes=59 - each), 25 <= each < 35
         wave = math.sin(each / 9) ** 2
         seconds = () if still else (0.2 + 3 * wave, 1 + 20 * wave, 4 + 90 * wave)
+        wait = {histograms.bin_of(int(1e6 * each)): jobs for each, jobs in zip(seconds, (70, 28, 2), strict=False)}
         rollups.append(
             Rollup(
-                step=Step.MINUTE, at=at, queue="default", kind="probe.nothing", started=0 if still else 100,
-                wait={histograms.bin_of(int(1e6 * each)): jobs for each, jobs in zip(seconds, (70, 28, 2), strict=False)},
+                step=Step.MINUTE, at=at, queue="default", kind="probe.nothing", started=0 if still else 100, wait=wait,
                 refused={"full": 3, "user share": 1} if 36 <= each < 45 else {},
             )
         )  # fmt: skip

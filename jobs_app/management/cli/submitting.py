@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs_app import registry
 from jobs_app.core import clock, control, submission
-from jobs_app.errors import InvalidParameters, UnknownKind
+from jobs_app.errors import InvalidParameters, NotAllowed, UnknownKind
 from jobs_app.lifecycle import State, Via
 from jobs_app.management.cli import calls, following, moments, options, parsing, remote, rendering, uploads, values
 from jobs_app.management.cli.calls import Call
@@ -103,6 +103,8 @@ def rerun(call: Call) -> int:
     """Run a job again."""
     old = jobs.job(call.user, calls.job_id(call.user, call.options["job"]))
     kind = registry.get(old.kind)
+    if old.parameters_hidden:
+        raise NotAllowed(old.parameters_hidden)
     offered = options.options_of(kind, taken_flags())
     typed = _second_step(call, kind, str(old.id), offered, _add_rerun_options)
     with _told_by_option(offered):
@@ -206,7 +208,7 @@ def _told_by_option(offered: list[options.Option]) -> Iterator[None]:
 
 
 def _accepted(call: Call, typed: Mapping[str, Any], accepted: submission.Accepted) -> int:
-    view = JobView.of(accepted.job)
+    view = JobView.of(accepted.job, call.user)
     if accepted.replayed:
         call.output.say(REPLAYED)
     if typed.get("follow"):

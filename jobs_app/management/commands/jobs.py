@@ -11,7 +11,9 @@ from typing import IO, Any, cast
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError
 
+from jobs_app.core import audit
 from jobs_app.errors import WeirError
+from jobs_app.lifecycle import Via
 from jobs_app.management.cli import (
     cancelling,
     exits,
@@ -26,7 +28,7 @@ from jobs_app.management.cli import (
     submitting,
     workers,
 )
-from jobs_app.management.cli.calls import Call, user_named
+from jobs_app.management.cli.calls import Call, here, user_named
 from jobs_app.management.cli.exits import Exit, Stopped
 from jobs_app.management.cli.output import Output
 
@@ -88,7 +90,8 @@ class Command(BaseCommand):
         for stream in (self.stdout, self.stderr):
             stream.ending, stream.style_func = "", None
         try:
-            ended, message = self._carry_out(options), ""
+            with audit.origin(Via.CLI, address=here()):
+                ended, message = self._carry_out(options), ""
         except Stopped as stop:
             ended, message = stop.returncode, str(stop)
         if not ended:
