@@ -29,7 +29,8 @@ SCHEDULES = frozenset(
     f"django_celery_beat.{verb}_{model}" for model in TIMINGS for verb in ("view", "add", "change", "delete")
 )
 QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue"})
-OPERATE = VIEW | SUBMIT | SCHEDULES | QUEUES | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"}
+WORKERS = frozenset({"jobs_app.control_worker"})
+OPERATE = VIEW | SUBMIT | SCHEDULES | QUEUES | WORKERS | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"}
 ACCOUNTS = frozenset(f"auth.{verb}_user" for verb in ("view", "add", "change", "delete")) | {"auth.view_group"}
 
 ROLES: dict[str, frozenset[str]] = {
@@ -40,7 +41,7 @@ ROLES: dict[str, frozenset[str]] = {
 }
 """What the members of each group may do; in the admin, if they are staff. Submitters see and act on their own jobs."""
 
-FORMER = {name: permissions for name, permissions in ROLES.items() if name != "administrators"}
+FORMER = {name: permissions - WORKERS for name, permissions in ROLES.items() if name != "administrators"}
 """What releases before this one gave, whose groups have no row of Role."""
 
 

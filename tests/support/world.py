@@ -13,6 +13,7 @@ from jobs_app.policies import NO_RETRY
 from tasks.kinds.timeline.models import Post
 from tests.support import growing, reports
 from tests.support.ledger import altered, claimed, log, submitted
+from tests.support.speaking import speak
 
 
 def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
@@ -43,5 +44,6 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
         "kind_name": "system.echo", "kind": "system.echo", "schedule_id": schedule.pk, "schedule": text,
         "token_id": tokens.issue(owner, text, now=now)[0].pk, "artifact_id": upload.id, "artifact": f"{file}.txt",
         "dataset_id": growing.made(owner, text).pk, "id": owner.pk,
+        "run": speak(file, now),
         "post_id": Post.objects.create(author=owner, text=text, created_at=now, job=done.id).pk,
     }  # fmt: skip

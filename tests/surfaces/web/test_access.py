@@ -23,7 +23,7 @@ from tests.surfaces.web.conftest import logged_in
 
 OPEN = {"login", "logout"}
 ARGUMENTS = {"job_id": str(uuid4()), "kind_name": "system.echo", "token_id": "1", "name": "default", "schedule_id": "1"}
-ARGUMENTS |= {"run": str(uuid4())}
+ARGUMENTS |= {"run": str(uuid4()), "path": "workers"}
 TEMPLATES = Path(jobs_app.__file__).parent / "templates"
 
 
