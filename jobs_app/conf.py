@@ -36,6 +36,10 @@ def _zone(name: str) -> str:
     return name
 
 
+def _off(address: str) -> str:
+    return "" if address.lower() == "off" else address
+
+
 def _spans(words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
         if not _SPAN.fullmatch(word) or float(word.partition("=")[2]) > DAYS_MOST:
@@ -75,7 +79,13 @@ class Configuration(BaseModel):
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     stream_url: str = Field("", description="Public base URL of the live stream process; empty: the site's own origin.")
-    flower_url: str = Field("", description="Where staff reach Flower; empty hides the link.")
+    flower_url: Annotated[str, AfterValidator(_off)] = Field(
+        "", description="Where Flower listens for this site, which shows it to staff at /flower/; off leaves it out."
+    )
+    flower_basic_auth: str = Field(
+        "", description="Flower's user and password, as user:password; `make up` makes them up.", repr=False
+    )
+    release: str = Field("", max_length=100, description="What runs here, such as a tag; shown with each worker.")
 
     kind_modules: Words = Field((), description="Further modules with @job functions, comma-separated.")
     queues: Words = Field(("default",), description="Queues of jobs, comma-separated; 'system' is reserved.")

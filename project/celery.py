@@ -8,6 +8,7 @@ from pathlib import Path
 from celery import Celery
 
 from tasks.children import ChildWatch, LoopWatch
+from tasks.draining import DrainWatch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 # So that a plain `celery -A project flower` is closed to strangers.
@@ -16,4 +17,4 @@ os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.
 app = Celery("weir")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.imports = ("tasks.run", "tasks.upkeep", "tasks.presence")
-app.steps["consumer"].update({ChildWatch, LoopWatch})
+app.steps["consumer"].update({ChildWatch, LoopWatch, DrainWatch})

@@ -41,4 +41,5 @@ max_tasks = int(os.environ.get("FLOWER_MAX_TASKS") or 10_000)
 persistent = False  # its file would be a pickle
 purge_offline_workers = int(os.environ.get("FLOWER_PURGE_OFFLINE_WORKERS") or 300)
 read_only = os.environ.get("FLOWER_READ_ONLY", "true").lower() != "false"
+url_prefix = "flower"  # where the site shows it: Flower's own links and files are then below that
 tasks_columns = "name,uuid,args,state,received,runtime,worker"

@@ -61,8 +61,8 @@ def _jobs(configuration: Configuration) -> list[dict[str, Any]]:
         items.append({
             "title": "Live workers (Flower)",
             "icon": "monitor_heart",
-            "link": configuration.flower_url,
-            "permission": _holds("jobs_app.see_all_jobs"),
+            "link": reverse_lazy("flower"),
+            "permission": _holds("jobs_app.open_flower"),
         })  # fmt: skip
     return items
 

@@ -1,4 +1,5 @@
 """Each worker process that runs jobs says every few seconds that it does, so that a queue can tell who listens to it.
+It looks then whether the worker is to be drained, and tells all of its processes (``core.stopping.draining``).
 
 With prefork every child speaks for itself, of one slot: the parent never opens the database (see ``tasks.children``).
 A solo or threaded worker has no children and speaks for all of its slots. A worker of upkeep alone says nothing. The
@@ -27,7 +28,8 @@ from jobs_app import wire
 from jobs_app.core import presence
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
-from jobs_app.core.stopping import sign
+from jobs_app.core.stopping import draining, sign
+from tasks import identity
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Herald:
         self._ended = threading.Event()
         self._there = False
         self._away = False
+        self._drained = False
 
     def begin(self, hostname: str, queues: frozenset[str], slots: int) -> None:
         """Speak from now on; once in a process. Returns at once: the database is the thread's."""
@@ -83,24 +86,36 @@ class Herald:
                 # Looked at again within the turn: a word after the last one would stand for nobody.
                 spoke = self._ended.is_set() or self._speak(queues, slots)
             seconds = presence.EVERY_SECONDS if spoke else AGAIN_SECONDS
-            self._told_to_stop(seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
+            self._told_to_stop(seconds * random.uniform(1 - JITTER, 1 + JITTER), spoke)  # noqa: S311 - no secret
         with self._turn:
             self._leave()
 
-    def _told_to_stop(self, seconds: float) -> bool:
-        """Wait so long, or until this process is to take no more jobs; returns whether it is."""
+    def _told_to_stop(self, seconds: float, news: bool = False) -> bool:
+        """Wait so long, or until this process is to end; returns whether it is.
+
+        news: whether it is also news, and worth a word at once, that this worker is drained or resumed.
+        """
         until = time.monotonic() + seconds
         while sign.raised_at is None:
             left = until - time.monotonic()
             if self._ended.wait(min(max(left, 0.0), LOOK_SECONDS)):
                 return True
-            if left <= 0:
+            if left <= 0 or (news and self._drained != _drained()):
                 return False
         return True
 
     def _speak(self, queues: frozenset[str], slots: int) -> bool:
         self._there = True  # a word that failed may have been heard all the same
-        return self._say(lambda: presence.announce(self._process, queues, slots, now=database_now()))
+        return self._say(lambda: self._announce(queues, slots))
+
+    def _announce(self, queues: frozenset[str], slots: int) -> None:
+        """Heed the wish first: a word that says that the worker is drained is true from then on."""
+        _heed(presence.drain_asked(identity.RUN))
+        self._drained, now = _drained(), database_now()
+        presence.announce(
+            self._process, queues, slots, now=now,
+            origin=identity.origin(now), condition=identity.condition(draining=self._drained),
+        )  # fmt: skip
 
     def _leave(self) -> None:
         if self._there and not self._away:
@@ -127,6 +142,20 @@ class Herald:
                 connection.close()
         self._away = False
         return True
+
+
+def _drained() -> bool:
+    return draining.raised_at is not None
+
+
+def _heed(asked: bool) -> None:
+    """Tell all processes of this worker to begin no more jobs, or to go on."""
+    if asked and not _drained():
+        draining.raise_()
+        logger.info("This worker is to be drained: it finishes what it runs, and begins nothing")
+    elif not asked and _drained():
+        draining.lower()
+        logger.info("This worker is resumed")
 
 
 herald = Herald()

@@ -16,6 +16,7 @@ from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import WAITING, State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
+from jobs_app.reads.waits import ReasonView
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -77,10 +78,15 @@ class JobBody(JobView):
     children: FamilyView | None = Field(
         None, description="How the jobs stand that it spawned; only of one job. See also /api/jobs?parent="
     )
+    waits: ReasonView | None = Field(None, description="Why it waits, in one sentence; only of one job, while it does.")
 
     @classmethod
     def of_view(
-        cls, view: JobView, estimate: EstimateView | None = None, children: FamilyView | None = None
+        cls,
+        view: JobView,
+        estimate: EstimateView | None = None,
+        children: FamilyView | None = None,
+        waits: ReasonView | None = None,
     ) -> JobBody:
         """With the links of its state."""
         here = reverse("api:job", args=[view.id])
@@ -98,7 +104,7 @@ class JobBody(JobView):
             links["parent"] = reverse("api:job", args=[view.parent])
         if children is not None:
             links["children"] = f"{reverse('api:jobs')}?parent={view.id}"
-        return cls.model_construct(**dict(view), links=links, estimate=estimate, children=children)
+        return cls.model_construct(**dict(view), links=links, estimate=estimate, children=children, waits=waits)
 
 
 class EndedJob(JobBody):

@@ -101,8 +101,8 @@ def follow_list(request: HttpRequest) -> HttpResponse:
 @router.get("/{uuid:job_id}", response=JobBody, url_name="job")
 def show_job(request: HttpRequest, job_id: UUID) -> JobBody:
     """One job."""
-    view, estimate = jobs.job_and_estimate(user_of(request), job_id, now=clock.database_now())
-    return JobBody.of_view(view, estimate, jobs.family(view))
+    found = jobs.job_as_it_stands(user_of(request), job_id, now=clock.database_now())
+    return JobBody.of_view(found.job, found.estimate, jobs.family(found.job), found.reason)
 
 
 @router.get("/{uuid:job_id}/attempts", response=Attempts, url_name="job_attempts")

@@ -27,6 +27,7 @@ from jobs_app.api import (
     statistics,
     tokens,
     webhooks,
+    workers,
 )
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
@@ -80,6 +81,7 @@ api.add_router("/webhooks", webhooks.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
 api.add_router("/failures", failures.router)
+api.add_router("/workers", workers.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)

@@ -111,6 +111,11 @@ def before_first(queue: str, **of: object) -> int:
     return _before(first).values("id")[: pulses.COUNTED].count() if first is not None else 0
 
 
+def ahead_of(job: Job, *, most: int) -> int:
+    """How many waiting jobs of its queue are dispatched before this one, counted up to ``most``."""
+    return _before(job).values("id")[:most].count()
+
+
 def score(queue: str, *, now: datetime) -> Score:
     """How well the estimates of the last hour were kept."""
     rows = Flow.objects.filter(queue=queue, ended_at__gt=now - flow.KEPT_FOR)

@@ -40,7 +40,7 @@ from jobs_app.core.failures import LEDGER_ERRORS
 from jobs_app.core.held import Held
 from jobs_app.core.liveness import heart
 from jobs_app.core.patience import watch
-from jobs_app.core.stopping import sign
+from jobs_app.core.stopping import begins_jobs, sign
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from jobs_app.parameters import ARTIFACTS
@@ -68,7 +68,7 @@ def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
     try:
         for job in jobs:
             mine = held[job.id]
-            if sign.raised_at is None and heart.start(mine):
+            if begins_jobs() and heart.start(mine):
                 _survive(job, mine)
             elif not mine.lost:
                 heart.take_unstarted(mine)
@@ -101,8 +101,8 @@ def _claim(ids: list[UUID], holder: str) -> list[Job]:
 
 
 def _claim_once(ids: list[UUID], holder: str, again: bool) -> list[Job]:
-    if sign.raised_at is not None:
-        # This worker is about to end: another one is to have them, at once.
+    if not begins_jobs():
+        # This worker is about to end, or drained: another one is to have them, at once.
         dispatch.put_back(ids)
         return []
     # The answer to an earlier try may have been lost on its way, and not the claim.
@@ -111,7 +111,8 @@ def _claim_once(ids: list[UUID], holder: str, again: bool) -> list[Job]:
 
 
 def _give_back(job: Job) -> bool:
-    return claims.give_back(job, now=database_now(), reason="its worker was told to stop before it was started")
+    told = "told to stop" if sign.raised_at is not None else "drained"
+    return claims.give_back(job, now=database_now(), reason=f"its worker was {told} before it was started")
 
 
 def _survive_giving_back(job: Job) -> None:

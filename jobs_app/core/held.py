@@ -32,7 +32,7 @@ class Held:
     on_overdue: Callable[[Held, str], None]
     """Called from the thread when the job must be ended by force: with ``timeout``, ``cancel`` or ``stop``."""
     on_stop: Callable[[Held], object]
-    """Called from the thread when the worker stops before this job was started: it is given back."""
+    """Called from the thread when the worker stops, or is drained, before this job was started: it is given back."""
     interrupt: Callable[[], None]
     """Called from the thread to raise in the handler's thread, if it has one that can be reached."""
     cancelled_at: float | None = None

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from jobs_app import conf
 from jobs_app.core import audit, gate, queries, transport
-from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
+from jobs_app.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from jobs_app.models import Queue
 from jobs_app.models.guard import writing
 
@@ -83,9 +83,11 @@ def set_limits(
     user_share: Share = LEAVE,
     token_share: Share = LEAVE,
     window: Jobs = LEAVE,
+    seen: Mapping[str, Any] | None = None,
 ) -> Queue:
     """Change bounds of a queue: jobs, and parts (0 to 1) of its limit. What is LEAVE stays, None is the setting's.
 
+    seen: the bounds as whoever changes them saw them; one of those wanted that is another by now raises Conflict.
     Raises NotAllowed, NotFound, InvalidRequest.
     """
     given = {
@@ -96,6 +98,7 @@ def set_limits(
     with _audited(actor, "queue.limits", queue, now, after=wanted), transaction.atomic():
         lane = _locked(queue, actor)
         changed = {name: value for name, value in wanted.items() if value != getattr(lane, name)}
+        _agree(lane, {name: seen[name] for name in changed if name in seen} if seen else {})
         check(lane, wanted)
         if changed:
             words = ", ".join(f"{name} {_shown(getattr(lane, name))} -> {_shown(changed[name])}" for name in changed)
@@ -113,12 +116,17 @@ def check(lane: Queue, wanted: Mapping[str, Any]) -> None:
         raise InvalidRequest(": ".join(found))
 
 
+def misfit(name: str, value: Any) -> str:
+    """What is expected of one bound, whatever the others are, if this value does not fit; else nothing."""
+    expected = "" if value is None else RULES[name](value)
+    return f"expected {expected}, got {str(value)[:40]}" if expected else ""
+
+
 def fault(lane: Queue, wanted: Mapping[str, Any]) -> tuple[str, str] | None:
     """The first of the wanted bounds that does not fit the lane, and why, in words; None if all do."""
     for name, value in wanted.items():
-        expected = "" if value is None else RULES[name](value)
-        if expected:
-            return name, f"expected {expected}, got {str(value)[:40]}"
+        if words := misfit(name, value):
+            return name, words
     own = {name: wanted.get(name, getattr(lane, name)) for name in ("limit", "hard_limit", "low_water")}
     limit = conf.current().queue_limit if own["limit"] is None else own["limit"]
     whose = f"{'QUEUE_LIMIT' if own['limit'] is None else 'limit'}, which is {limit:,}"
@@ -129,6 +137,13 @@ def fault(lane: Queue, wanted: Mapping[str, Any]) -> tuple[str, str] | None:
     if hard is not None and hard < limit:
         return "hard_limit", f"expected at least {whose}, got {hard:,}; {mend}"
     return None
+
+
+def _agree(lane: Queue, seen: Mapping[str, Any]) -> None:
+    for name, value in seen.items():
+        if getattr(lane, name) != value:
+            was, now = _shown(value), _shown(getattr(lane, name))
+            raise Conflict(f"expected {name} to be {was} still; somebody has changed it to {now} meanwhile")
 
 
 def may_control(actor: User | None) -> bool:

@@ -23,7 +23,7 @@ from jobs_app.core.clock import database_now
 from jobs_app.core.held import Held
 from jobs_app.core.patience import watch
 from jobs_app.core.stamps import stamps
-from jobs_app.core.stopping import sign
+from jobs_app.core.stopping import begins_jobs
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, LogLine
 from jobs_app.models.guard import writing
@@ -175,7 +175,7 @@ class Heart:
 
     def _enforce(self, held: Held) -> None:
         """Asked first (``check`` raises), interrupted after a grace, ended by force after another."""
-        if sign.raised_at is not None and self.take_unstarted(held):
+        if not begins_jobs() and self.take_unstarted(held):
             held.on_stop(held)
             return
         with self._changed:

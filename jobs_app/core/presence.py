@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from jobs_app.core import queries
-from jobs_app.models import Listener
+from jobs_app.models import Drain, Listener
 from jobs_app.models.guard import writing
 
 EVERY_SECONDS = 5.0
@@ -31,19 +32,60 @@ class Listening:
 NOBODY = Listening()
 
 
-def announce(process: str, queues: Collection[str], slots: int, *, now: datetime) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """Which start of which worker a process belongs to. ``main_pid`` is the worker's first process."""
+
+    run: UUID | None = None
+    host: str = ""
+    main_pid: int | None = None
+    release: str = ""
+    began_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a process is: bytes it holds in memory, and its worker's first process does; whether it takes no more jobs.
+
+    None: not known.
+    """
+
+    memory: int | None = None
+    main_memory: int | None = None
+    draining: bool = False
+
+
+NO_ORIGIN, USUAL = Origin(), Condition()
+
+
+def announce(
+    process: str,
+    queues: Collection[str],
+    slots: int,
+    *,
+    now: datetime,
+    origin: Origin = NO_ORIGIN,
+    condition: Condition = USUAL,
+) -> None:
     """Say that a process takes jobs of these queues, ``slots`` at once. One UPDATE, but for the first time."""
-    said = {"queues": sorted(queues), "slots": slots, "seen_at": now}
+    said = {"queues": sorted(queues), "slots": slots, "seen_at": now, **asdict(condition)}
     with writing():
-        if Listener.objects.filter(process=process, seen_at__gte=now - SILENCE).update(**said):
+        known = Listener.objects.filter(process=process, run=origin.run, seen_at__gte=now - SILENCE)
+        if known.update(**said):
             return
         # New, or the row of one long gone that happened to have the same name.
+        said |= {"started_at": now, **asdict(origin)}
         Listener.objects.bulk_create(
-            [Listener(process=process, started_at=now, **said)],
+            [Listener(process=process, **said)],
             update_conflicts=True,
             unique_fields=["process"],
-            update_fields=["started_at", *said],
+            update_fields=list(said),
         )
+
+
+def drain_asked(run: UUID) -> bool:
+    """Whether this run of a worker is to take no more jobs. One query by the primary key."""
+    return Drain.objects.filter(run=run).exists()
 
 
 def leave(process: str) -> None:
@@ -61,7 +103,8 @@ def listening(*, now: datetime) -> dict[str, Listening]:
     """Who takes jobs of each queue now, in one query; a queue that nobody listens to is not in it."""
     found: dict[str, Listening] = {}
     # The names are counted here: SQLite does not look into a list of JSON, and there is a row a process only.
-    for queues, slots in Listener.objects.filter(seen_at__gt=now - SILENCE).values_list("queues", "slots"):
+    taking = Listener.objects.filter(seen_at__gt=now - SILENCE, draining=False)
+    for queues, slots in taking.values_list("queues", "slots"):
         for queue in queues:
             so_far = found.get(queue, NOBODY)
             found[queue] = Listening(so_far.processes + 1, so_far.slots + slots)
@@ -69,5 +112,10 @@ def listening(*, now: datetime) -> dict[str, Listening]:
 
 
 def prune(*, now: datetime) -> int:
-    """Delete the rows of processes that have been gone for a day. Returns how many."""
-    return queries.delete_any(Listener.objects.filter(seen_at__lt=now - KEPT))
+    """Delete the rows of processes that have been gone for a day, and wishes that no process is left to heed.
+
+    Returns how many.
+    """
+    there = Listener.objects.exclude(run=None).values("run")
+    unheard = Drain.objects.filter(asked_at__lt=now - KEPT).exclude(run__in=there)
+    return queries.delete_any(Listener.objects.filter(seen_at__lt=now - KEPT)) + queries.delete_any(unheard)

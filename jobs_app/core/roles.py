@@ -29,7 +29,7 @@ SCHEDULES = frozenset(
     f"django_celery_beat.{verb}_{model}" for model in TIMINGS for verb in ("view", "add", "change", "delete")
 )
 QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue"})
-NEW = frozenset({"jobs_app.mark_deploy"})
+NEW = frozenset({"jobs_app.control_worker", "jobs_app.mark_deploy"})
 OPERATE = VIEW | SUBMIT | SCHEDULES | QUEUES | NEW | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"}
 ACCOUNTS = frozenset(f"auth.{verb}_user" for verb in ("view", "add", "change", "delete")) | {"auth.view_group"}
 

@@ -7,6 +7,7 @@ door nor those at the gate fill the same room.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,30 @@ from jobs_app.models import Gate, Job
 from jobs_app.models.guard import writing
 
 BATCH = 500
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the door stands for a job outside. ``waiting`` in the queue, of ``most``; ``closed``: until low water.
+
+    of_owner: how many more its owner may have in the queue; None for no bound of their own.
+    """
+
+    room: int
+    most: int
+    waiting: int
+    closed: bool
+    of_owner: int | None = None
+
+
+def standing(queue: str, *, owner: int | None, headroom: bool) -> Standing:
+    """Whether there is room for a job of this owner, by the rules of ``let_in``: four short queries."""
+    policy, row = lanes.policy(queue), Gate.objects.filter(queue=queue).first()
+    most = _most(row, policy, headroom)
+    waiting = gate.waiting(queue, most)
+    bounded = owner is not None and policy.user_limit < policy.limit
+    left = _left(queue, {owner}, policy)[owner] if bounded and owner is not None else None
+    return Standing(most - waiting, most, waiting, row is not None and row.closed_at is not None, left)
 
 
 def let_in(
@@ -45,10 +70,15 @@ def let_in(
 
 
 def _room(row: Gate | None, queue: str, policy: Policy, headroom: bool) -> int:
-    most = policy.hard_limit if headroom else policy.limit
-    if row is not None and row.closed_at is not None:
-        most = max(policy.low_water, 1)
+    most = _most(row, policy, headroom)
     return most - gate.waiting(queue, most)
+
+
+def _most(row: Gate | None, policy: Policy, headroom: bool) -> int:
+    """How many may wait: while the gate is closed up to low water."""
+    if row is not None and row.closed_at is not None:
+        return max(policy.low_water, 1)
+    return policy.hard_limit if headroom else policy.limit
 
 
 def _choose(queue: str, outside: QuerySet[Job], policy: Policy, room: int) -> list[UUID]:

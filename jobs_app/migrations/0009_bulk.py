@@ -6,8 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0007_search'),
-        ('jobs_app', '0013_access'),
+        ('jobs_app', '0008_failures'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from jobs_app.models.checkpoint import Checkpoint
 from jobs_app.models.deploy import Deploy
 from jobs_app.models.failure import FailureCount, FailureGroup, FailureSight
 from jobs_app.models.job import Job
-from jobs_app.models.measure import Flow, Listener, Pace
+from jobs_app.models.measure import Drain, Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
 from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
@@ -27,6 +27,7 @@ __all__ = [
     "Checkpoint",
     "Delivery",
     "Deploy",
+    "Drain",
     "Endpoint",
     "Event",
     "FailureCount",

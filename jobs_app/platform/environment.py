@@ -52,13 +52,13 @@ class Environment:
 
     @property
     def shows_flower(self) -> bool:
-        """Whether Flower runs: on SQS it would have nothing to ask and nothing to show."""
-        return self.configuration.broker_scheme != "sqs"
+        """Whether Flower runs: not with FLOWER_URL=off, and on SQS it would have nothing to ask and nothing to show."""
+        return bool(self.configuration.flower_url) and self.configuration.broker_scheme != "sqs"
 
     @property
     def flower_url(self) -> str:
         """Where Flower answers."""
-        return f"http://{HOST}:{self.ports['flower']}"
+        return f"http://{HOST}:{self.ports['flower']}/flower"
 
     @property
     def flower_login(self) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def compose(given: Mapping[str, str], *, data_dir: Path, ports: Mapping[str, int
         "HTTPS": "false",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "STREAM_URL": f"http://{HOST}:{ports['stream']}",
-        "FLOWER_URL": f"http://{HOST}:{ports['flower']}",
+        "FLOWER_URL": f"http://{HOST}:{ports['flower']}/flower",
         "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{secrets.token_urlsafe(18)}",
     }
     if BROKER_PORT in ports:

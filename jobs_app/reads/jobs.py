@@ -17,7 +17,9 @@ from jobs_app.errors import Conflict, InvalidRequest, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
 from jobs_app.models.search import matching
+from jobs_app.reads import waits
 from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, FamilyView, JobView, LogLineView
+from jobs_app.reads.waits import ReasonView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -41,6 +43,15 @@ class JobPage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A job, its estimate (None if it does not wait or run, or nothing is known), and why it waits, if it does."""
+
+    job: JobView
+    estimate: EstimateView | None
+    reason: ReasonView | None
+
+
 def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | None = None, limit: int = PAGE) -> JobPage:
     """A page of the jobs this user sees. The cursor is the last id seen (keyset), so depth costs nothing.
 
@@ -61,10 +72,10 @@ def job(user: Reader, job_id: UUID) -> JobView:
     return JobView.of(_find(user, job_id), user)
 
 
-def job_and_estimate(user: Reader, job_id: UUID, *, now: datetime) -> tuple[JobView, EstimateView | None]:
-    """One job, and when it will start and end as things are now; None if it does not wait or run. Raises NotFound."""
+def job_as_it_stands(user: Reader, job_id: UUID, *, now: datetime) -> Standing:
+    """One job, when it will start and end as things are now, and why it waits. Raises NotFound."""
     row = _find(user, job_id)
-    return JobView.of(row, user), EstimateView.of(estimates.of_job(row, now=now))
+    return Standing(JobView.of(row, user), EstimateView.of(estimates.of_job(row, now=now)), waits.why(row, now=now))
 
 
 def jobs(job_ids: list[UUID]) -> dict[UUID, JobView]:
@@ -141,9 +152,21 @@ def reruns(user: Reader, job_id: UUID) -> list[JobView]:
     return [JobView.of(row, user) for row in rows[:PAGE]]
 
 
+def spawns(kind: str) -> bool:
+    """Whether jobs of this kind may have children."""
+    return families.policy_of(kind) is not None
+
+
 def family(shown: JobView) -> FamilyView | None:
     """How many children a job has, and how they stand; None without any. Only of a kind that spawns is it asked."""
-    return FamilyView.of(families.standing(shown.id)) if families.policy_of(shown.kind) is not None else None
+    return FamilyView.of(families.standing(shown.id)) if spawns(shown.kind) else None
+
+
+def seen(user: Reader, job_id: UUID) -> UUID:
+    """The id, once it is sure that this user sees the job. Raises NotFound."""
+    if not Job.objects.visible_to(user).filter(id=job_id).exists():
+        raise NotFound(f"expected a job of yours, got {job_id}")
+    return job_id
 
 
 def _find(user: Reader, job_id: UUID) -> Job:

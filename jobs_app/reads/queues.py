@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from jobs_app import conf
-from jobs_app.core import dispatch, estimates, lanes, ranges, transport
+from jobs_app.core import dispatch, estimates, lanes, presence, ranges, transport
 from jobs_app.core.pulses import Pulse
 from jobs_app.errors import NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Flow, Job, Listener, Queue
 from jobs_app.reads import reasons
+from jobs_app.reads.reasons import Cause
 from jobs_app.reads.views import View
 
 BUCKETS = 120
@@ -56,6 +57,7 @@ class QueueView(View):
     slots: int = Field(description="Jobs that its workers run at once.")
     paused_at: datetime | None
     waits_because: str = Field(description="Why the head of the queue waits, in one sentence.")
+    cause: Cause = Field(description="The same in a word or two.")
     score: ScoreView = Field(description="Of the estimates of the last hour.")
 
 
@@ -94,10 +96,14 @@ def queues(now: datetime) -> list[QueueView]:
 
 def queue(name: str, now: datetime) -> QueueView:
     """One queue. Raises NotFound."""
-    known = names()
-    if name not in known:
-        raise NotFound(f"expected a queue, such as {', '.join(conf.current().queues)}, got {name[:100]!r}")
+    check(name)
     return _view(name, now)
+
+
+def check(name: str) -> None:
+    """Raise NotFound for what is no queue. Mostly without a query: most are in the settings."""
+    if name not in conf.current().queues and name not in names():
+        raise NotFound(f"expected a queue, such as {', '.join(conf.current().queues)}, got {name[:100]!r}")
 
 
 def measured(queue: str, *, now: datetime) -> Measured:
@@ -139,12 +145,14 @@ def _view(name: str, now: datetime) -> QueueView:
     seen = replace(estimates.pulse(name, now=now), paused_at=policy.paused_at)
     on_broker = Job.objects.filter(queue=name, state=State.QUEUED, dispatched_at__isnull=False).count()
     drain = estimates.drain_of(seen)
-    facts = reasons.Facts(policy.limit, drain, _last_heard(name, seen), transport.circuit.closed)
+    heard_at, drained = _silent_workers(name, seen)
+    facts = reasons.Facts(policy.limit, drain, heard_at, transport.circuit.closed, drained)
+    cause, sentence = reasons.explain(seen, facts)
     return QueueView(
         name=name, depth=seen.depth, limit=policy.limit, hard_limit=policy.hard_limit, low_water=policy.low_water,
         window=policy.window, on_broker=on_broker, running=seen.running, oldest_age=seen.oldest_age,
         arrival_rate=seen.arrival_rate, drain_rate=drain, expected_wait=_wait(seen), processes=seen.processes,
-        slots=seen.slots, paused_at=policy.paused_at, waits_because=reasons.because(seen, facts),
+        slots=seen.slots, paused_at=policy.paused_at, waits_because=sentence, cause=cause,
         score=ScoreView(promised=score.promised, kept=score.kept, part=score.part),
     )  # fmt: skip
 
@@ -159,9 +167,14 @@ def _wait(seen: Pulse) -> WaitView | None:
     return WaitView(p50=max(start[0] + start[1] - ranges.LATENCY, 0) / 2, p95=start[1]) if start is not None else None
 
 
-def _last_heard(queue: str, seen: Pulse) -> datetime | None:
-    """When one of the workers that are gone spoke last; those that ended as they should have left no trace."""
+def _silent_workers(queue: str, seen: Pulse) -> tuple[datetime | None, bool]:
+    """Of a queue that nobody serves: when one of its workers that are gone spoke last, and whether some are drained.
+
+    Those that ended as they should left no trace.
+    """
     if seen.slots:
-        return None
-    rows = Listener.objects.order_by("-seen_at").values_list("queues", "seen_at")
-    return next((seen_at for queues, seen_at in rows if queue in queues), None)
+        return None, False
+    rows = Listener.objects.order_by("-seen_at").values_list("queues", "seen_at", "draining")
+    own = [(seen_at, draining) for queues, seen_at, draining in rows if queue in queues]
+    there = [draining for seen_at, draining in own if seen_at > seen.at - presence.SILENCE]
+    return own[0][0] if own and not there else None, any(there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +15,23 @@ from django.utils.safestring import SafeString
 
 from jobs_app.forms.questions import label_of
 from jobs_app.lifecycle import EventName, State
-from jobs_app.reads.views import AttemptView, EventView, JobView, KindView
+from jobs_app.reads.views import AttemptView, EventView, FamilyView, JobView, KindView
 from jobs_app.web import navigation as ways
 from jobs_app.web import words
 
 register = template.Library()
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a bar: where it begins and how wide it is, in per cent."""
+
+    state: State
+    word: str
+    count: int
+    start: float
+    width: float
+
 
 ICONS = {
     State.BLOCKED: "lock",
@@ -109,6 +122,28 @@ def ran(attempt: AttemptView) -> timedelta | None:
 def telling(event: EventView) -> bool:
     """Whether an event's reason says something that the page does not say elsewhere."""
     return bool(event.reason) and event.name not in {EventName.SUBMITTED, EventName.CLAIMED, EventName.FAILED}
+
+
+@register.filter
+def worker(holder: str) -> str:
+    """The name of the worker in a holder, as Celery has it: without process and message."""
+    return holder.partition("/")[0] or holder
+
+
+@register.filter
+def shares(family: FamilyView) -> list[Share]:
+    """How a family stands, as parts of a bar; states that none is in are left out."""
+    counts = [
+        (State.SUCCEEDED, "succeeded", family.succeeded), (State.FAILED, "failed", family.failed),
+        (State.CANCELLED, "cancelled", family.cancelled), (State.RUNNING, "running", family.running),
+        (State.QUEUED, "waiting", family.waiting),
+    ]  # fmt: skip
+    found: list[Share] = []
+    for state, word, count in counts:
+        if count:
+            start = found[-1].start + found[-1].width if found else 0.0
+            found.append(Share(state, word, count, start, 100 * count / family.total))
+    return found
 
 
 @register.filter

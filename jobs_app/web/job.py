@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
-from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs_app.core import clock, control
 from jobs_app.errors import Conflict, InvalidRequest, NotFound, Refused, WeirError
-from jobs_app.lifecycle import WAITING, State, Via
-from jobs_app.reads import jobs
-from jobs_app.reads.views import ArtifactView, EstimateView, JobView
-from jobs_app.web import drawing, forecasts, results, timeline, words
+from jobs_app.lifecycle import Via
+from jobs_app.reads import jobs, logs
+from jobs_app.reads.logs import LogFilter
+from jobs_app.web import job_parts
 from jobs_app.web.pages import is_fragment, page, refusal, render, user_of
 
 
@@ -28,21 +24,19 @@ from jobs_app.web.pages import is_fragment, page, refusal, render, user_of
 @require_safe
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The page of a job."""
-    user = user_of(request)
-    shown, estimate = jobs.job_and_estimate(user, job_id, now=(now := clock.database_now()))
-    lines = jobs.log_lines(user, job_id)
+    user, now = user_of(request), clock.database_now()
+    found = jobs.job_as_it_stands(user, job_id, now=now)
     inputs = jobs.inputs_of(user, job_id)
     context = {
         "section": "jobs",
-        **_standing(shown, estimate, now),
-        **_outcome(request, shown),
-        **_history(request, shown),
-        "lines": lines,
-        "more_lines": len(lines) == jobs.LINES,
+        **job_parts.standing(found, now),
+        **job_parts.outcome(user, found.job),
+        **job_parts.history(user, found.job, now),
+        **job_parts.relatives(user, found.job),
+        **_log(request, job_id),
         "inputs": inputs,
-        "parameters": _parameters(shown, inputs),
-        "parameters_hidden": shown.parameters_hidden,
-        "reruns": jobs.reruns(user, job_id),
+        "parameters": job_parts.parameters(found.job, inputs),
+        "parameters_hidden": found.job.parameters_hidden,
     }
     return render(request, "job.html", context)
 
@@ -57,20 +51,23 @@ def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @page
 @require_safe
 def estimate(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """When it will start and end, as things are now."""
-    now = clock.database_now()
-    return render(request, "job/estimate.html", _ahead(*jobs.job_and_estimate(user_of(request), job_id, now=now), now))
+    """Why it waits, when it will start and end as things are now, and the bar of its course until now."""
+    user, now = user_of(request), clock.database_now()
+    found = jobs.job_as_it_stands(user, job_id, now=now)
+    context = {**job_parts.ahead(found, now), **job_parts.history(user, found.job, now), "fresh": True}
+    return render(request, "job/ahead.html", context)
 
 
 @page
 @require_safe
 def log(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Log lines after a given one."""
-    after = request.GET.get("after", "0")
-    if not after.isascii() or not after.isdigit() or len(after) > 18:
-        raise InvalidRequest(f"expected the number of a log line, got {after[:40]!r}")
-    lines = jobs.log_lines(user_of(request), job_id, after=int(after))
-    return render(request, "job/log_lines.html", {"lines": lines, "more_lines": len(lines) == jobs.LINES, "id": job_id})
+    """Log lines: after a given one, before a given one, or the latest."""
+    after = request.GET.get("after", "")
+    if not after:
+        return render(request, "job/log_lines.html", _log(request, job_id))
+    wanted = _log_filter(request)
+    found = logs.since(user_of(request), job_id, wanted, after=logs.number(after, "the number of a log line"))
+    return render(request, "job/log_lines.html", {"log": found, "wanted": wanted})
 
 
 @page
@@ -133,100 +130,27 @@ def _landed(request: HttpRequest, job_id: UUID, act: Callable[[], UUID]) -> Http
 
 
 def _changes(request: HttpRequest, job_id: UUID, seen: str) -> HttpResponse:
-    shown, estimate = jobs.job_and_estimate(user_of(request), job_id, now=(now := clock.database_now()))
-    standing = _standing(shown, estimate, now)
+    user, now = user_of(request), clock.database_now()
+    found = jobs.job_as_it_stands(user, job_id, now=now)
+    standing = job_parts.standing(found, now)
     context: dict[str, Any] = {**standing, "changed": standing["stamp"] != seen}
     if context["changed"]:
-        context |= {**_outcome(request, shown), **_history(request, shown), "fresh": True}
+        context |= {**job_parts.outcome(user, found.job), **job_parts.history(user, found.job, now), "fresh": True}
+        context |= {"wanted": _log_filter(request)}
+    if context["changed"] or context["family"]:
+        context |= job_parts.relatives(user, found.job)
     return render(request, "job/live.html", context)
 
 
-def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> dict[str, Any]:
-    """How the job stands; ``stamp`` changes with everything but progress."""
-    return {
-        "job": shown,
-        "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
-        "explained": _explained(shown, now),
-        "percent": words.percent(shown.progress.fraction),
-        "family": (family := jobs.family(shown)),
-        "children_list": f"{reverse('jobs')}?q=parent:{shown.id}" if family else "",
-        "key": uuid.uuid4(),
-        "waits": shown.state in WAITING,
-        "timed": shown.state in control.TIMED,
-        "kept": forecasts.kept(shown),
-        **_ahead(shown, estimate, now),
-    }
+def _log(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
+    """The latest lines, or those before a given one; of an attempt, of a level."""
+    wanted = _log_filter(request)
+    before = request.GET.get("before")
+    number = logs.number(before, "the number of a log line") if before else None
+    found = logs.latest(user_of(request), job_id, wanted, before=number)
+    # An earlier page brings no line for the end of what is shown.
+    return {"log": found, "wanted": wanted, "levels": logs.LEVELS, "paged": number is not None}
 
 
-def _ahead(shown: JobView, estimate: EstimateView | None, now: datetime) -> dict[str, Any]:
-    """The estimate in words; it is asked for again while the job waits for a worker or runs."""
-    followed = shown.state in {State.QUEUED, State.RUNNING}
-    return {"job": shown, "followed": followed, "ahead": forecasts.ahead(shown, estimate, now)}
-
-
-def _explained(shown: JobView, now: datetime) -> str:
-    """What the state means for this very job; why it waits, if it does."""
-    match shown.state:
-        case _ if shown.cancel_requested and not shown.final:
-            return "It was asked to stop, and ends in a moment"
-        case State.RUNNING:
-            return "A worker is on it" + (f", at attempt {shown.attempt}" if shown.attempt > 1 else "")
-        case State.SCHEDULED if shown.due_at <= now:
-            return f"It waits for room in queue {shown.queue}, and was due"
-        case State.SCHEDULED:
-            return "It waits for its time"
-        case State.RETRYING:
-            return "The last attempt failed; the next begins"
-        case State.QUEUED if shown.attempt:
-            return f"Its worker was lost; it waits for another one of queue {shown.queue}"
-        case State.QUEUED:
-            return f"It waits for a worker of queue {shown.queue}"
-        case State.BLOCKED if shown.attempt:
-            return "It waits for the jobs that it spawned"
-        case State.BLOCKED:
-            return f"It waits for room in queue {shown.queue}"
-        case _:
-            return shown.meaning.capitalize()
-
-
-def _outcome(request: HttpRequest, shown: JobView) -> dict[str, Any]:
-    user = user_of(request)
-    result: Any = None
-    unread = ""
-    if shown.state is not State.SUCCEEDED:
-        result = shown.preview
-    elif shown.result_bytes > results.DRAWN_BYTES:
-        unread = results.TOO_LARGE
-    else:
-        try:
-            result = jobs.result(user, shown.id)
-        except (NotFound, OSError):
-            unread = results.REMOVED
-    return {
-        **results.draw(result, jobs.artifacts_of(user, shown.id), partial(_file_of, shown.id)),
-        "unread": unread,
-        "too_large": unread == results.TOO_LARGE,
-    }
-
-
-def _file_of(job_id: UUID, name: str) -> str:
-    return reverse("api:job_artifact", args=[job_id, name])
-
-
-def _history(request: HttpRequest, shown: JobView) -> dict[str, Any]:
-    user = user_of(request)
-    return {
-        "attempts": jobs.attempts(user, shown.id),
-        "story": timeline.tell(jobs.timeline(user, shown.id)),
-    }
-
-
-def _parameters(shown: JobView, inputs: list[ArtifactView]) -> list[tuple[str, Any, list[ArtifactView]]]:
-    """Name, value as a tree, and the files that the value names."""
-    files = {str(each.id): each for each in inputs}
-    told = []
-    for name, value in shown.parameters.items():
-        ids = value if isinstance(value, list) else [value]
-        found = [files[each] for each in ids if isinstance(each, str) and each in files]
-        told.append((name, drawing.tree(value), found))
-    return told
+def _log_filter(request: HttpRequest) -> LogFilter:
+    return LogFilter.of(request.GET.get("attempt", ""), request.GET.get("level", ""))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import NoReverseMatch, reverse
 
-from jobs_app import conf
+from jobs_app.web import flower_links
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -48,6 +48,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Jobs", "jobs", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
+            Entry("Workers", "workers", "play", "workers", needs=SEE_ALL),
             Entry("Failures", "failures", "warn", "failures"),
             Entry("Statistics", "statistics", "report", "statistics"),
         ),
@@ -83,8 +84,8 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 def groups_for(user: User | AnonymousUser) -> list[tuple[str, list[Way]]]:
     """The ways that this user may take, in their groups; an application may leave pages of kinds out."""
     found = [(name, [way for entry in entries if (way := _way(entry, user))]) for name, entries in GROUPS]
-    if user.is_staff and (flower := conf.current().flower_url):
-        found[-1][1].append(Way(Entry("Flower", "", "play", "flower"), flower))
+    if address := flower_links.address(user):
+        found[-1][1].append(Way(Entry("Flower", "flower", "play", "flower"), address))
     return [(name, ways) for name, ways in found if ways]
 
 

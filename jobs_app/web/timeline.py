@@ -1,4 +1,4 @@
-"""What happened to a job, with how long it stood in each state."""
+"""What happened to a job: its events, and its course, a bar that shows how long it stood in each state."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobs_app.lifecycle import State
-from jobs_app.reads.views import EventView
+from jobs_app.lifecycle import EventName, Outcome, State
+from jobs_app.reads.views import AttemptView, EventView
+from jobs_app.web import words
 
 LEAST = 1.5
 """The narrowest a stretch is drawn, in per cent, so that a short one is seen too."""
 
 LAST = 60
-"""So many of the latest events are shown."""
+"""So many of the latest events and stretches are shown."""
+
+WORDS = {
+    State.BLOCKED: "blocked",
+    State.SCHEDULED: "scheduled",
+    State.QUEUED: "waited for a worker",
+    State.RETRYING: "waited to try again",
+}
+AFTER_CHILDREN = "waited for its jobs"
 
 
 @dataclass(frozen=True)
@@ -23,56 +32,114 @@ class Step:
     event: EventView
     lasted: timedelta | None
 
+    @property
+    def place(self) -> str:
+        """Which worker took it, of a claim; its name as Celery knows it."""
+        return self.event.reason.split("/")[0] if self.event.name == EventName.CLAIMED else ""
+
 
 @dataclass(frozen=True)
 class Stretch:
-    """A time in one state, for the bar: where it begins and how wide it is, in per cent."""
+    """A time in one state: for the bar where it begins and how wide it is, in per cent; ``told`` in words.
+
+    attempt: of one that runs; else 0. open: it goes on.
+    """
 
     state: State
+    attempt: int
+    told: str
     lasted: timedelta
-    start: float
-    width: float
+    open: bool
+    start: float = 0.0
+    width: float = 0.0
+
+    @property
+    def middle(self) -> float:
+        """Where its label stands."""
+        return round(self.start + self.width / 2, 3)
+
+
+@dataclass(frozen=True)
+class Course:
+    """The stretches, first to last, and the whole time they took. Told in words too."""
+
+    stretches: list[Stretch]
+    began: datetime
+    ended: datetime
+    open: bool
+
+    @property
+    def lasted(self) -> timedelta:
+        """From the submission to the end, or until now."""
+        return self.ended - self.began
+
+    @property
+    def told(self) -> str:
+        """The same as the bar, in a sentence."""
+        return ", ".join(f"{each.told} ({words.length(each.lasted)})" for each in self.stretches)
+
+    @property
+    def tries(self) -> list[Stretch]:
+        """The stretches with the number of an attempt above them; none if there was but one."""
+        ran = [each for each in self.stretches if each.attempt]
+        return ran if len({each.attempt for each in ran}) > 1 else []
 
 
 @dataclass(frozen=True)
 class Story:
-    """The events, oldest first (the latest 60), the bar above them, and the total of each state."""
+    """The events, oldest first: the latest 60."""
 
     steps: list[Step]
     left_out: int
-    stretches: list[Stretch]
-    totals: list[tuple[State, timedelta]]
 
 
 def tell(events: Sequence[EventView]) -> Story:
-    """Put events in order and measure what lies between them. The bar and the totals are for jobs that have ended."""
+    """Put events in order, and measure what lies between them."""
     steps: list[Step] = []
-    spans: list[tuple[State, timedelta]] = []
     since: datetime | None = None
     for event in events:
         moved = event.source != event.target
-        lasted = event.at - since if moved and since is not None else None
-        if lasted is not None and event.source:
-            spans.append((State(event.source), max(lasted, timedelta(0))))
-        steps.append(Step(event, lasted))
+        steps.append(Step(event, event.at - since if moved and since is not None else None))
         if moved:
             since = event.at
-    totals: dict[State, timedelta] = {}
-    for state, lasted in spans:
-        totals[state] = totals.get(state, timedelta(0)) + lasted
-    return Story(steps[-LAST:], max(len(steps) - LAST, 0), _bar(spans), list(totals.items()))
+    return Story(steps[-LAST:], max(len(steps) - LAST, 0))
 
 
-def _bar(spans: Sequence[tuple[State, timedelta]]) -> list[Stretch]:
-    """Widths in proportion to time, with a least width; they add up to 100."""
-    spans = [span for span in spans if span[1] > timedelta(0)][-LAST:]
-    total = sum((lasted for _, lasted in spans), timedelta(0))
+def course(events: Sequence[EventView], attempts: Sequence[AttemptView], now: datetime) -> Course | None:
+    """The bar of a job's states until its end, or until ``now``; None if nothing has taken any time yet."""
+    moves = [event for event in events if event.source != event.target]
+    outcomes = {each.number: each.outcome for each in attempts}
+    found: list[Stretch] = []
+    for place, event in enumerate(moves):
+        state, later = State(event.target), moves[place + 1 :]
+        if state.final:
+            break
+        until = later[0].at if later else now
+        lasted = max(until - event.at, timedelta(0))
+        attempt = event.attempt if state is State.RUNNING else 0
+        told = _told(state, event.attempt, outcomes.get(attempt, ""))
+        found.append(Stretch(state, attempt, told, lasted, open=not later))
+    found = [each for each in found if each.lasted or each.open][-LAST:]
+    total = sum((each.lasted for each in found), timedelta(0))
     if not total:
-        return []
-    widths = [max(lasted / total * 100, LEAST) for _, lasted in spans]
+        return None
+    ended = moves[-1].at if State(moves[-1].target).final else now
+    return Course(_placed(found, total), ended - total, ended, open=found[-1].open)
+
+
+def _told(state: State, attempt: int, outcome: str) -> str:
+    if state is State.RUNNING:
+        return f"attempt {attempt} {'runs' if outcome in {'', Outcome.RUNNING} else outcome}"
+    return AFTER_CHILDREN if state is State.BLOCKED and attempt else WORDS[state]
+
+
+def _placed(found: Sequence[Stretch], total: timedelta) -> list[Stretch]:
+    """Widths in proportion to time, with a least width; they add up to 100."""
+    widths = [max(each.lasted / total * 100, LEAST) for each in found]
     scale = 100 / sum(widths)
-    stretches, start = [], 0.0
-    for (state, lasted), width in zip(spans, widths, strict=True):
-        stretches.append(Stretch(state, lasted, round(start, 3), round(width * scale, 3)))
+    placed, start = [], 0.0
+    for each, width in zip(found, widths, strict=True):
+        drawn = {"start": round(start, 3), "width": round(width * scale, 3)}
+        placed.append(Stretch(each.state, each.attempt, each.told, each.lasted, each.open, **drawn))
         start += width * scale
-    return stretches
+    return placed

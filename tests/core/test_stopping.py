@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
 
 from jobs_app.core import claims, clock, dispatch, execution
+from jobs_app.core.held import Held
 from jobs_app.core.stamps import Stamps
-from jobs_app.core.stopping import StopSign, sign
+from jobs_app.core.stopping import StopSign, draining, sign
 from jobs_app.models import Job
 from jobs_app.platform.waiting import until
 from tests.support import conveyor
@@ -26,6 +29,12 @@ pytestmark = pytest.mark.usefixtures("quiet", "nudged")
 def lowered() -> Iterator[None]:
     yield
     sign.lower()
+    draining.lower()
+
+
+SIGNS = pytest.mark.parametrize(
+    ("raised", "told"), [(sign, "told to stop"), (draining, "drained")], ids=["stop", "drain"]
+)
 
 
 def test_every_process_of_a_worker_sees_the_sign() -> None:
@@ -41,18 +50,20 @@ def test_every_process_of_a_worker_sees_the_sign() -> None:
     assert shared.raised_at == first, "the grace begins with the first signal"
 
 
-def test_a_message_that_comes_after_the_signal_is_left_to_another_worker() -> None:
+@SIGNS
+def test_a_message_that_comes_after_the_sign_is_left_to_another_worker(raised: StopSign, told: str) -> None:
     job = submitted()
     dispatch.refill("default", now=clock.database_now())
-    sign.raise_()
+    raised.raise_()
     assert execution.run([job.id], holder=HOLDER) == 0
     row = fresh(job)
     assert (row.state, row.attempt, row.dispatched_at) == ("queued", 0, None)
     conveyor.purge("default")
 
 
+@SIGNS
 def test_jobs_that_were_claimed_and_not_started_go_back_while_the_first_still_runs(
-    configured: Callable[..., None],
+    configured: Callable[..., None], raised: StopSign, told: str
 ) -> None:
     configured(stop_grace_seconds=60)
     first = submitted("probe.slow", {"seconds": 3})
@@ -63,7 +74,7 @@ def test_jobs_that_were_claimed_and_not_started_go_back_while_the_first_still_ru
 
     def stop() -> None:
         assert until(lambda: fresh(waiting[-1]).state == "running", 20)
-        sign.raise_()
+        raised.raise_()
         assert until(lambda: {fresh(job).state for job in waiting} == {"queued"}, 20)
         assert fresh(first).state == "running", "it has its grace"
 
@@ -73,7 +84,16 @@ def test_jobs_that_were_claimed_and_not_started_go_back_while_the_first_still_ru
         row = fresh(job)
         assert (row.state, row.failures, row.kills) == ("queued", 0, 0)
         assert happened(job) == ["submitted", "claimed", "rescued"]
-        assert row.attempts.get().error == "its worker was told to stop before it was started"
+        assert row.attempts.get().error == f"its worker was {told} before it was started"
+
+
+def test_a_drained_worker_gives_what_runs_all_the_time_it_needs(configured: Callable[..., None]) -> None:
+    configured(stop_grace_seconds=0, cancel_grace_seconds=0)
+    draining.raise_()
+    held = Held(uuid4(), 1, math.inf, math.inf, *(lambda *_: None,) * 3, started=True)
+    assert not held.should_stop
+    sign.raise_()
+    assert held.should_stop
 
 
 @pytest.mark.parametrize("first", ["probe.nothing", "probe.slow"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs_app.core import clock, control, submission
-from jobs_app.models import Job
+from jobs_app.core import clock, control, submission, worker_control
+from jobs_app.models import Job, Listener
 from tests.support.ledger import fresh
 from tests.support.processes import COMMANDS, ROOT, Workers, eventually, finished
 
@@ -89,3 +89,21 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_runs_past_the_grace(poole
     )  # fmt: skip
     control.cancel(job.id, actor=None, now=clock.database_now())
     assert fresh(job).state == "cancelled"
+
+
+def test_a_drained_worker_leaves_messages_where_they_are_until_it_is_resumed(pooled: Pooled) -> None:
+    (row,) = eventually(lambda: list(Listener.objects.exclude(run=None)), what="the worker to say that it is there")
+    worker_control.drain(row.run, None, clock.database_now())
+    eventually(lambda: Listener.objects.get(pk=row.pk).draining, what="it to heed the wish")
+    job = submission.submit("system.echo", {"text": "a"})
+    sent_at = eventually(lambda: fresh(job).dispatched_at, what="a message to be sent")
+    eventually(lambda: Listener.objects.filter(pk=row.pk, seen_at__gt=sent_at).exists(), what="it to speak again")
+    assert (fresh(job).state, fresh(job).dispatched_at) == ("queued", sent_at), (
+        "nobody took the message, or put it back"
+    )
+    resumed_at = clock.database_now()
+    worker_control.resume(row.run, None, resumed_at)
+    ended = finished(job.id)
+    assert (ended.state, ended.attempt) == ("succeeded", 1)
+    assert ended.started_at is not None
+    assert ended.started_at > resumed_at

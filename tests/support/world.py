@@ -14,6 +14,7 @@ from tasks.kinds.timeline.models import Post
 from tests.support import growing, reports
 from tests.support.failing import rolled
 from tests.support.ledger import altered, claimed, fresh, log, submitted
+from tests.support.speaking import speak
 
 
 def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
@@ -46,5 +47,6 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
         "schedule_id": schedule.pk, "schedule": text,
         "token_id": tokens.issue(owner, text, now=now)[0].pk, "artifact_id": upload.id, "artifact": f"{file}.txt",
         "dataset_id": growing.made(owner, text).pk, "id": owner.pk,
+        "run": speak(file, now),
         "post_id": Post.objects.create(author=owner, text=text, created_at=now, job=done.id).pk,
     }  # fmt: skip

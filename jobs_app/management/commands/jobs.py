@@ -30,6 +30,7 @@ from jobs_app.management.cli import (
     schedules,
     showing,
     submitting,
+    workers,
 )
 from jobs_app.management.cli.calls import Call, here, user_named
 from jobs_app.management.cli.exits import Exit, Stopped
@@ -54,6 +55,8 @@ VERBS = {
     "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
     "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
     "deployed": (deploys.HELP, deploys.add_arguments, deploys.run),
+    "workers": (workers.HELP, workers.add_arguments, workers.run),
+    "worker": (workers.ONE_HELP, workers.add_one_arguments, workers.run_one),
 }
 
 

@@ -94,7 +94,7 @@ document.addEventListener("submit", (event) => {
   });
 });
 
-// A list that looks again pauses while nobody sees it, or while something on it is being selected.
+// A list that looks again pauses while nobody sees it, something on it is being selected, or a question is open.
 document.addEventListener("htmx:beforeRequest", (event) => {
   const element = event.detail.elt;
   if (!element.hasAttribute("data-poll")) return;
@@ -102,7 +102,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   const selecting = selection && !selection.isCollapsed && element.contains(selection.anchorNode);
   // What may change its height keeps still while somebody is about to click on it, or has its focus in it.
   const still = element.matches("[data-still]:is(:hover, :focus-within)");
-  if (document.hidden || selecting || still) event.preventDefault();
+  if (document.hidden || selecting || still || dialog.open) event.preventDefault();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 FIELDS = {
     "name", "depth", "limit", "hard_limit", "low_water", "window", "on_broker", "running", "oldest_age", "arrival_rate",
-    "drain_rate", "expected_wait", "processes", "slots", "paused_at", "waits_because", "score",
+    "drain_rate", "expected_wait", "processes", "slots", "paused_at", "waits_because", "cause", "score",
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,20 +12,21 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from jobs_app.core import artifacts, claims, outcomes
+from jobs_app.core import artifacts, claims, control, execution, outcomes
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, LogLine
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY
-from tests.support.ledger import altered, claimed, fresh, reaching, submitted
+from tests.support.ledger import HOLDER, altered, claimed, fresh, reaching, submitted
 from tests.surfaces.web.conftest import logged_in
 
-QUERIES = {"page": 18, "live": 6, "live after a change": 12, "log": 6}
+QUERIES = {"page": 17, "live": 6, "live after a change": 13, "log": 6, "estimate": 10}
 """What each answer asks the database for a user without special rights: of these, 2 are the session and the user and
 2 the user's rights; then each question of ``reads`` is one query for the job and one for its rows. The estimate of a
 job that runs is one; on PostgreSQL the time is another."""
 TIME = int(connection.vendor == "postgresql")
 HTMX = {"HX-Request": "true"}
+SECOND = timedelta(seconds=1)
 
 
 def look(client: Client, job: Job, name: str = "job") -> str:
@@ -118,10 +121,44 @@ def test_a_failure_is_said_in_words_with_its_traceback_folded_away(alices: Clien
     assert "<summary>Traceback of KeyError</summary>" in drawn
 
 
-def test_a_job_that_is_due_and_finds_no_room_says_so(alices: Client, alice: User, now: Any) -> None:
+def test_why_it_waits_is_said_with_a_link_to_the_cause(alices: Client, alice: User, now: Any, configured: Any) -> None:
+    asked = altered(reaching(State.RUNNING, owner=alice), cancel_requested_at=now)
+    configured(queue_limit=1)
     job = reaching(State.SCHEDULED, owner=alice)
-    assert "It waits for its time" in look(alices, job)
-    assert "It waits for room in queue default, and was due" in look(alices, altered(job, due_at=now))
+    assert "It waits for its time: <time" in look(alices, job)
+    submitted(now=now)
+    late = altered(job, due_at=now)
+    for name in ("job", "job-estimate"):
+        drawn = look(alices, late, name)
+        assert "Queue default is full: 1 job waits in it, and it has room for 1 " in drawn
+        assert f'href="{reverse("queue", args=["default"])}">Look at queue default</a>' in drawn
+    assert "It was asked to stop" in look(alices, asked)
+
+
+def test_the_course_is_drawn_and_told(alices: Client, alice: User, now: Any) -> None:
+    late = claimed(submitted(owner=alice, now=now), now=now + 2 * SECOND)
+    assert claims.give_back(late, now=now + 5 * SECOND, reason="its worker stopped answering")
+    late = claimed(late, now=now + 6 * SECOND)
+    assert outcomes.succeed(late, {"answer": 42}, 9, now=now + 10 * SECOND)
+    drawn = look(alices, late)
+    assert (
+        'aria-label="How long it stood where: waited for a worker (2.0 s), attempt 1 lost (3.0 s), '
+        'waited for a worker (1.0 s), attempt 2 succeeded (4.0 s)"' in drawn
+    )
+    assert "10.0 s in all" in drawn
+    assert drawn.count("<rect x=") == 4
+
+
+def test_who_did_what_is_told(alices: Client, alice: User, carol: User) -> None:
+    job = claimed(submitted(owner=alice))
+    logged_in(carol).post(reverse("job-cancel", args=[job.id]))
+    drawn = look(alices, job)
+    for words in (
+        "<strong>submitted</strong> by alice",
+        "<strong>claimed</strong> by worker@test",
+        "requested</strong> by carol",
+    ):
+        assert words in drawn
 
 
 def test_what_a_worker_said_too_late_is_shown_as_refused(alices: Client, alice: User, now: Any) -> None:
@@ -156,12 +193,91 @@ def test_the_log_is_read_from_where_one_stands(alices: Client, alice: User, now:
     assert alices.get(reverse("job-log", args=[job.id]), {"after": "-1"}).status_code == 422
 
 
-def test_a_long_log_comes_in_portions(alices: Client, alice: User, now: Any) -> None:
+def test_a_long_log_shows_its_end_and_the_rest_in_pages(alices: Client, alice: User, now: Any) -> None:
     job = reaching(State.RUNNING, owner=alice)
-    logged(job, *(f"line {number}" for number in range(501)), now=now)
-    drawn = look(alices, job)
+    logged(job, *(f"line {number}." for number in range(1100)), now=now)
+    shown = alices.get(reverse("job", args=[job.id]))
+    drawn, first = shown.content.decode(), shown.context["log"].lines[0]
     assert drawn.count("data-line=") == 500
-    assert "data-more" in drawn
+    assert ("line 1099." in drawn, first.text) == (True, "line 600.")
+    assert f'href="?before={first.id}#log"' in drawn
+    page = alices.get(reverse("job-log", args=[job.id]), {"before": first.id})
+    assert [each.text for each in page.context["log"].lines] == [f"line {number}." for number in range(100, 600)]
+    last = alices.get(reverse("job", args=[job.id]), {"before": page.context["log"].lines[0].id})
+    assert len(last.context["log"].lines) == 100
+    assert "Load earlier lines" not in last.content.decode()
+
+    since = alices.get(reverse("job-log", args=[job.id]), {"after": first.id}).content.decode()
+    assert "data-more" not in since
+    since = alices.get(reverse("job-log", args=[job.id]), {"after": "0"}).content.decode()
+    assert since.count("data-line=") == 500
+    assert "data-more" in since
+
+
+def test_the_log_of_an_attempt_and_of_a_level(alices: Client, alice: User, now: Any) -> None:
+    job = altered(reaching(State.RUNNING, owner=alice), attempt=2)
+    with writing():
+        for attempt, level in itertools.product((1, 2), ("debug", "info", "warning", "error")):
+            LogLine.objects.create(job=job, attempt=attempt, at=now, level=level, text=f"{level} of {attempt}")
+
+    def lines(**query: Any) -> list[str]:
+        return [each.text for each in alices.get(reverse("job", args=[job.id]), query).context["log"].lines]
+
+    assert len(lines()) == 8
+    assert lines(attempt=2) == ["debug of 2", "info of 2", "warning of 2", "error of 2"]
+    assert lines(attempt=1, level="warning") == ["warning of 1", "error of 1"]
+    assert lines(attempt=9) == lines(attempt=10**18) == []
+    newest = LogLine.objects.latest("id").id
+    kept = alices.get(reverse("job", args=[job.id]), {"attempt": "1"})
+    assert f'data-last="{newest}"' in kept.content.decode(), "what comes live goes on from the end of all lines"
+    assert '<option value="1" selected>' in kept.content.decode()
+    for wrong in ({"attempt": "x"}, {"level": "loud"}, {"before": "-1"}, {"before": "9" * 40}):
+        assert alices.get(reverse("job", args=[job.id]), wrong).status_code == 422
+
+
+def test_each_attempt_has_its_traceback_and_leads_to_its_log(alices: Client, alice: User, now: Any) -> None:
+    job = claimed(submitted(owner=alice))
+    outcomes.fail(job, outcomes.Failure("gone", "OSError", "Traceback: a"), OSError("gone"), NO_RETRY, now=now)
+    drawn = look(alices, job)
+    assert f'href="{reverse("job", args=[job.id])}?attempt=1#log" data-log-of="1"' in drawn
+    assert "its message in Flower" not in drawn
+
+
+def test_a_family_is_told_up_and_down(alices: Client, alice: User, now: Any) -> None:
+    parent = submitted("family.parent", {"count": 14, "failing": []}, owner=alice)
+    assert execution.run([parent.id], holder=HOLDER) == 1
+    children = list(Job.objects.filter(parent=parent).order_by("id"))
+    altered(children[-1], state=State.FAILED, finished_at=now)
+    shown = alices.get(reverse("job", args=[parent.id]))
+    assert shown.context["children"][0].id == children[-1].id, "what failed comes first"
+    assert len(shown.context["children"]) == 12
+    drawn = shown.content.decode()
+    assert f'href="{reverse("home")}?parent={parent.id}">All 14 of them</a>' in drawn
+    assert 'aria-label="14 jobs: 1 failed, 13 waiting"' in drawn
+    below = look(alices, children[0])
+    assert f'href="{reverse("job", args=[parent.id])}">family.parent</a>' in below
+
+
+def test_the_chain_of_runs_is_told_both_ways(alices: Client, alice: User, bob: User, now: Any) -> None:
+    runs = [reaching(State.FAILED, owner=alice)]
+    for _ in range(2):
+        again = control.rerun(runs[-1].id, actor=alice, now=now).job
+        runs.append(altered(again, state=State.CANCELLED, finished_at=now))
+    for run in runs:
+        shown = alices.get(reverse("job", args=[run.id]))
+        assert [step.job.id for step in shown.context["chain"]] == [each.id for each in runs]
+        assert shown.content.decode().count('<li class="chain-') == 3
+    altered(runs[0], owner=bob)
+    chain = alices.get(reverse("job", args=[runs[1].id])).context["chain"]
+    assert [step.job.id for step in chain] == [each.id for each in runs[1:]], "another's job is not told"
+    assert alices.get(reverse("job", args=[submitted(owner=alice).id])).context["chain"] == []
+
+
+def test_a_result_is_shown_as_json_too(alices: Client, alice: User, now: Any) -> None:
+    drawn = look(alices, succeeded(alice, {"rows": [1, "<b>"]}, now))
+    assert "<summary>As JSON</summary>" in drawn
+    assert "&quot;&lt;b&gt;&quot;" in drawn
+    assert "As JSON" not in look(alices, succeeded(alice, {"long": "x" * 30_000}, now))
 
 
 def test_live_sends_progress_alone_until_the_state_is_another(alices: Client, alice: User, now: Any) -> None:
@@ -238,5 +354,7 @@ def test_a_job_takes_the_same_queries_however_much_hangs_on_it(
         alices.get(reverse("job-live", args=[job.id]), {"stamp": stamp})
     with django_assert_num_queries(QUERIES["live after a change"] + TIME):
         alices.get(reverse("job-live", args=[job.id]), {"stamp": "other"})
+    with django_assert_num_queries(QUERIES["estimate"] + TIME):
+        alices.get(reverse("job-estimate", args=[job.id]))
     with django_assert_num_queries(QUERIES["log"]):
         alices.get(reverse("job-log", args=[job.id]))

@@ -1,0 +1,156 @@
+"""The parts of a job's page, as templates take them: each is asked for alone when it alone has changed."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from jobs_app.core import control
+from jobs_app.errors import NotFound
+from jobs_app.lifecycle import WAITING, State
+from jobs_app.reads import jobs
+from jobs_app.reads import relatives as reads
+from jobs_app.reads.jobs import Standing
+from jobs_app.reads.views import ArtifactView, AttemptView, JobView
+from jobs_app.reads.waits import Reason, ReasonView
+from jobs_app.web import drawing, flower_links, forecasts, results, timeline, words
+
+JSON_SHOWN = 20_000
+"""A result of so many characters is shown as JSON too; a longer one is downloaded."""
+
+SOON, LATER = 3, 10
+"""Seconds between two looks at why a job waits, and when it will start."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An attempt, and where Flower shows its message (empty where it cannot)."""
+
+    attempt: AttemptView
+    message: str
+
+
+def standing(found: Standing, now: datetime) -> dict[str, Any]:
+    """How the job stands; ``stamp`` changes with everything but progress."""
+    shown = found.job
+    return {
+        "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
+        "percent": words.percent(shown.progress.fraction),
+        "family": (family := jobs.family(shown)),
+        "children_list": children_of(shown) if family else "",
+        "key": uuid.uuid4(),
+        "waits": shown.state in WAITING,
+        "timed": shown.state in control.TIMED,
+        "kept": forecasts.kept(shown),
+        **ahead(found, now),
+    }
+
+
+def children_of(shown: JobView) -> str:
+    """Where what it spawned is listed."""
+    return f"{reverse('jobs')}?q=parent:{shown.id}"
+
+
+def ahead(found: Standing, now: datetime) -> dict[str, Any]:
+    """Why it waits and the estimate, in words; asked for again every few seconds until the job has ended."""
+    shown, reason = found.job, found.reason
+    return {
+        "job": shown,
+        "explained": _explained(shown, reason),
+        "until": reason.until if reason is not None and not shown.cancel_requested else None,
+        "cause": _cause(shown, reason) if reason is not None else None,
+        "look_every": SOON if shown.state in {State.QUEUED, State.RUNNING} else LATER,
+        "ahead": forecasts.ahead(shown, found.estimate, now),
+    }
+
+
+def outcome(user: User, shown: JobView) -> dict[str, Any]:
+    """What came out of it, or its preview; and its files."""
+    result: Any = None
+    unread = ""
+    if shown.state is not State.SUCCEEDED:
+        result = shown.preview
+    elif shown.result_bytes > results.DRAWN_BYTES:
+        unread = results.TOO_LARGE
+    else:
+        try:
+            result = jobs.result(user, shown.id)
+        except (NotFound, OSError):
+            unread = results.REMOVED
+    return {
+        **results.draw(result, jobs.artifacts_of(user, shown.id), partial(_file_of, shown.id)),
+        "unread": unread,
+        "too_large": unread == results.TOO_LARGE,
+        "as_json": _as_json(result) if shown.state is State.SUCCEEDED else "",
+    }
+
+
+def history(user: User, shown: JobView, now: datetime) -> dict[str, Any]:
+    """Its attempts, its events, and the bar of its course."""
+    attempts, events = jobs.attempts(user, shown.id), jobs.timeline(user, shown.id)
+    looks = flower_links.may_look(user)
+    return {
+        "runs": [Run(each, flower_links.message_address(each.holder) if looks else "") for each in attempts],
+        "story": timeline.tell(events),
+        "course": timeline.course(events, attempts, now),
+    }
+
+
+def relatives(user: User, shown: JobView) -> dict[str, Any]:
+    """Who spawned it and what it spawned; the chain of runs that it is one of (none if it is alone)."""
+    chain = reads.runs(user, shown)
+    return {
+        "ancestors": reads.ancestors(user, shown),
+        "children": reads.children(user, shown) if jobs.spawns(shown.kind) else [],
+        "chain": chain if len(chain) > 1 else [],
+    }
+
+
+def parameters(shown: JobView, inputs: list[ArtifactView]) -> list[tuple[str, Any, list[ArtifactView]]]:
+    """Name, value as a tree, and the files that the value names."""
+    files = {str(each.id): each for each in inputs}
+    told = []
+    for name, value in shown.parameters.items():
+        ids = value if isinstance(value, list) else [value]
+        found = [files[each] for each in ids if isinstance(each, str) and each in files]
+        told.append((name, drawing.tree(value), found))
+    return told
+
+
+def _explained(shown: JobView, reason: ReasonView | None) -> str:
+    """What the state means for this very job; why it waits, if it does."""
+    if shown.cancel_requested and not shown.final:
+        return "It was asked to stop, and ends in a moment"
+    if reason is not None:
+        return reason.sentence
+    if shown.state is State.RUNNING:
+        return "A worker is on it" + (f", at attempt {shown.attempt}" if shown.attempt > 1 else "")
+    return shown.meaning.capitalize()
+
+
+def _cause(shown: JobView, reason: ReasonView) -> tuple[str, str] | None:
+    """Where the cause can be seen, and what the link says."""
+    if reason.reason is Reason.CHILDREN:
+        return children_of(shown), "Show them"
+    if reason.reason in {Reason.RETRY, Reason.SNOOZED}:
+        return "#attempts-title", "Show the attempt"
+    if reason.queue is not None:
+        return reverse("queue", args=[reason.queue]), f"Look at queue {reason.queue}"
+    return None
+
+
+def _as_json(result: Any) -> str:
+    text = json.dumps(result, indent=2, ensure_ascii=False)
+    return text if result is not None and len(text) <= JSON_SHOWN else ""
+
+
+def _file_of(job_id: UUID, name: str) -> str:
+    return reverse("api:job_artifact", args=[job_id, name])
