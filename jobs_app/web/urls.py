@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import flower, home, job, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import flower, home, job, palette, planner, queues, reports, schedules, submitting, tokens
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
@@ -21,6 +21,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/rerun/changed/", submitting.change, name="job-change"),
     path("submit/", submitting.kinds, name="kinds"),
     path("submit/<str:kind_name>/", submitting.submit, name="submit"),
+    path("submit/<str:kind_name>/expected/", submitting.expect, name="submit-expected"),
     path("queues/", queues.queues, name="queues"),
     path("queues/<str:name>/", queues.queue, name="queue"),
     path("schedules/", schedules.schedules, name="schedules"),
@@ -33,6 +34,8 @@ urlpatterns = [
     path("planner/", planner.planner, name="planner"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
+    path("palette/", palette.palette, name="palette"),
+    path("palette/jobs/", palette.found, name="palette-jobs"),
     path("flower/", flower.flower, name="flower"),
     path("flower/<path:path>", flower.flower, name="flower-page"),
     path("login/", login, name="login"),
