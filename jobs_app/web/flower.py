@@ -32,7 +32,8 @@ MOST_BYTES = 20_000_000
 MOST_SECONDS = 30.0
 """A whole answer takes at most so long."""
 
-CONNECT_SECONDS, READ_SECONDS = 2.0, 15.0
+READ_SECONDS = 15.0
+PATIENCE = httpx.Timeout(READ_SECONDS, connect=2.0)
 AT_ONCE = 4
 """Answers of Flower that one process passes on at once; each takes up one of its threads."""
 
@@ -46,7 +47,7 @@ ANSWERED = ("Content-Type", "Content-Encoding", "Content-Length", "ETag", "Last-
 MOVED = {301, 302, 303, 307, 308}
 
 # Flower's one script within a page, by its text: nothing else that stands in a page may run.
-INLINE = [f"\n  var autorefresh = {flag};\n" for flag in (0, 1)]
+INLINE = [f"\nvar autorefresh = {flag};\n" for flag in (0, 1)]
 
 
 class FlowerAway(WeirError):
@@ -146,10 +147,11 @@ def _address(path: str, query: str) -> str:
 def _ask(request: HttpRequest, address: str) -> httpx.Response:
     """Flower's answer, its body not yet read. Raises FlowerAway, FlowerFailed."""
     headers = {name: request.headers[name] for name in ASKED if name in request.headers}
-    user, _, password = conf.current().flower_basic_auth.partition(":")
-    question = _client().build_request("GET", address, headers=headers)
+    password = base64.b64encode(conf.current().flower_basic_auth.encode()).decode()
+    headers["Authorization"] = f"Basic {password}"
+    question = httpx.Request("GET", address, headers=headers, extensions={"timeout": PATIENCE.as_dict()})
     try:
-        answer = _client().send(question, auth=(user, password), stream=True)
+        answer = _line().handle_request(question)
     except httpx.TimeoutException:
         raise FlowerAway(f"expected an answer within {READ_SECONDS:.0f} s, got none") from None
     except httpx.HTTPError as error:
@@ -202,8 +204,10 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 @cache
-def _client() -> httpx.Client:
-    """One for the process, made at the first question: after the web server has forked."""
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+def _line() -> httpx.HTTPTransport:
+    """One for the process, made at the first question: after the web server has forked.
+
+    The transport alone: a client would keep Flower's cookies for the next user, and follow its redirects.
+    """
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-    return httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+    return httpx.HTTPTransport(limits=limits, trust_env=False)

@@ -1,4 +1,4 @@
-"""Submitting as people do it: a file dropped on a phone's form, the upload watched, the result fetched; nothing lost."""
+"""Submitting as people do it: a file dropped on a form, the upload watched, the result fetched; and nothing lost."""
 
 from __future__ import annotations
 

@@ -163,6 +163,8 @@ def test_nothing_of_ours_is_passed_on_and_nothing_of_its_own_but_what_is_needed(
     assert answer["ETag"] == '"one"'
     assert not {"X-Secret", "Server-Timing"} & set(answer.headers)
     assert "sessionid" not in answer.cookies
+    looker.get("/flower/").getvalue()
+    assert "Cookie" not in impostor.asked[1][1], "not even its own, which may be another user's"
     assert "no-store" in answer["Cache-Control"]
 
 
@@ -218,7 +220,7 @@ def test_what_it_sends_is_bounded_and_its_place_is_given_back(
     unread = [looker.get("/flower/") for _ in range(passing.AT_ONCE)]
     assert looker.get("/flower/").status_code == 503, "others are at it"
     for each in unread:
-        each.close()
+        assert text(each) == "hello"
     assert text(looker.get("/flower/")) == "hello"
     assert looker.head("/flower/").status_code == 200
 
