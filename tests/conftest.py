@@ -46,6 +46,7 @@ ONCE = (
     "surfaces/api/test_schema.py",
     "surfaces/cli/test_processes.py",
     "surfaces/test_flower.py",
+    "surfaces/test_standing.py",
     "surfaces/test_install.py",
 )
 """What these show does not depend on the database: they are marked ``once``."""
