@@ -166,11 +166,14 @@ def _ask(request: HttpRequest, address: str) -> httpx.Response:
 
 
 def _fault(answer: httpx.Response) -> str | None:
-    if answer.status_code in {401, 403}:
+    if answer.status_code == 401:
         return "expected it to take the password of FLOWER_BASIC_AUTH, and it does not: both must be given the same"
+    if answer.status_code == 403:
+        return "expected a page, and it refuses this one to everybody"
     if answer.status_code >= 500:
         return f"expected a page, got an error of Flower's own ({answer.status_code}); its log says more"
-    if int(answer.headers.get("Content-Length", 0) or 0) > MOST_BYTES:
+    length = answer.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) > MOST_BYTES:
         return f"expected at most {MOST_BYTES:,} bytes, got more"
     return None
 

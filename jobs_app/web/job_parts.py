@@ -25,8 +25,9 @@ from jobs_app.web import drawing, flower_links, forecasts, results, timeline, wo
 JSON_SHOWN = 20_000
 """A result of so many characters is shown as JSON too; a longer one is downloaded."""
 
-SOON, LATER = 3, 10
-"""Seconds between two looks at why a job waits, and when it will start."""
+EVERY = {State.QUEUED: 3, State.RUNNING: 5}
+LATER = 10
+"""Seconds between two looks at why a job waits, and when it will start or end."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def ahead(found: Standing, now: datetime) -> dict[str, Any]:
         "explained": _explained(shown, reason),
         "until": reason.until if reason is not None and not shown.cancel_requested else None,
         "cause": _cause(shown, reason) if reason is not None else None,
-        "look_every": SOON if shown.state in {State.QUEUED, State.RUNNING} else LATER,
+        "look_every": EVERY.get(shown.state, LATER),
         "ahead": forecasts.ahead(shown, found.estimate, now),
     }
 
