@@ -40,7 +40,7 @@ AT_ONCE = 4
 WAIT_SECONDS = 5.0
 QUERY_BYTES = 20_000
 TABLE = "tasks/datatable"
-"""Flower's table asks by POST, only since its question is long. It is passed on as GET."""
+"""Flower's table asks by POST, only since its question is long. It is passed on as GET, and has a route of its own."""
 
 ASKED = ("Accept", "Accept-Encoding", "Accept-Language", "If-None-Match", "If-Modified-Since")
 ANSWERED = ("Content-Type", "Content-Encoding", "Content-Length", "ETag", "Last-Modified", "Vary")
@@ -90,13 +90,19 @@ class Passage:
             _places.release()
 
 
-@csrf_exempt  # nothing that passes changes anything, and Flower's own script knows nothing of Django's token
 def flower(request: HttpRequest, path: str = "") -> HttpResponseBase:
     """One page, or one file, of Flower."""
     response: HttpResponseBase = _flower(request, path)
     if path.startswith("static/") and response.status_code in {200, 304}:
         response["Cache-Control"] = "private, max-age=3600"
         del response["Expires"]
+    return response
+
+
+@csrf_exempt  # it changes nothing, and Flower's own script knows nothing of Django's token
+def table(request: HttpRequest) -> HttpResponseBase:
+    """The rows of Flower's table."""
+    response: HttpResponseBase = _flower(request, TABLE)
     return response
 
 
@@ -130,7 +136,7 @@ def _flower(request: HttpRequest, path: str) -> HttpResponse:
 
 def _query(request: HttpRequest) -> str:
     if request.method != "POST":
-        return request.META.get("QUERY_STRING", "")[:QUERY_BYTES]
+        return str(request.META.get("QUERY_STRING", ""))[:QUERY_BYTES]
     return urlencode([(name, value) for name, values in request.POST.lists() for value in values])[:QUERY_BYTES]
 
 

@@ -37,6 +37,7 @@ urlpatterns = [
     path("palette/", palette.palette, name="palette"),
     path("palette/jobs/", palette.found, name="palette-jobs"),
     path("flower/", flower.flower, name="flower"),
+    path("flower/tasks/datatable", flower.table, name="flower-table"),
     path("flower/<path:path>", flower.flower, name="flower-page"),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

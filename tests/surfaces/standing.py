@@ -37,6 +37,7 @@ PAGES: dict[str, dict[str, bool]] = {
     "palette-jobs": EVERYBODY,
     "flower": NOBODY,
     "flower-page": NOBODY,
+    "flower-table": NOBODY,
     "queues": EVERYBODY,
     "queue": EVERYBODY,
     "schedules": OPERATORS,
