@@ -9,7 +9,9 @@ from uuid import UUID
 from django.urls import reverse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from jobs_app import searching
 from jobs_app.api.artifacts import ArtifactBody
+from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
@@ -38,6 +40,9 @@ class Submission(BaseModel):
     due_at: Moment | None = Field(None, description="Not before this time.")
     expires_at: Moment | None = Field(None, description="Fail if not started by then.")
     max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
+    tags: list[str] = Field(
+        default_factory=list, description="At most 10, of 1 to 50 printable characters, to find the job by: q=tag:…"
+    )
     overflow: bool = Field(False, description="Into a full queue too, up to its hard limit; needs a permission.")
 
     def options(self) -> dict[str, Any]:
@@ -94,9 +99,16 @@ class EndedJob(JobBody):
     result: Any = Field(None, description="What the handler returned, if it is small; else see links.")
 
 
+Q_WORDS = (
+    "A search, as the console has it in its address: state:failed kind:datasets.aggregate owner:alice tag:nightly "
+    "param.measure:delay since:2d. Qualifiers: " + ", ".join(searching.NAMES) + ". What is beside it must hold as well."
+)
+
+
 class JobQuery(BaseModel):
     """Which jobs to list."""
 
+    q: str = Field("", description=Q_WORDS, max_length=searching.TEXT_LENGTH)
     state: list[State] = Field(default_factory=list, description="May be repeated.")
     kind: str = ""
     queue: str = ""
@@ -108,9 +120,9 @@ class JobQuery(BaseModel):
     limit: int = Field(jobs.PAGE, description="Jobs a page, 1 to 200.")
     cursor: str | None = Field(None, description="next_cursor of the page before.")
 
-    def filter(self) -> jobs.JobFilter:
-        """As the reads take it."""
-        return jobs.JobFilter(
+    def filter(self) -> JobFilter:
+        """As the reads take it. Raises InvalidRequest for a search that cannot be read."""
+        return searching.parse(self.q) & JobFilter(
             states=tuple(self.state),
             kind=self.kind,
             queue=self.queue,

@@ -30,6 +30,7 @@ KEY = "Idempotency-Key"
 KEY_WORDS = "The same key with the same request gives the same job, whenever it is sent again."
 PREFER_WORDS = "wait=5: answer when the job has ended, or after 5 seconds (at most 30). wait: as fits the kind."
 LINE_LIMIT = 10**18 - 1
+SEE_ALL = "jobs_app.see_all_jobs"
 
 
 @router.post("", response={202: JobBody, 200: EndedJob | JobBody}, url_name="jobs")
@@ -64,12 +65,25 @@ def list_jobs(request: HttpRequest, response: HttpResponse, query: Query[JobQuer
         raise InvalidRequest(
             f"expected the parameters {', '.join(JobQuery.model_fields)}, got {', '.join(unknown)[:100]}"
         )
-    page = jobs.job_page(user_of(request), query.filter(), cursor=query.cursor, limit=query.limit)
+    wanted = query.filter()
+    if wanted.relative:
+        wanted = wanted.at(clock.database_now())
+    page = jobs.job_page(user_of(request), wanted, cursor=query.cursor, limit=query.limit)
     if page.next_cursor is not None:
         following = request.GET.copy()
         following["cursor"] = page.next_cursor
         response["Link"] = f'<{request.path}?{following.urlencode()}>; rel="next"'
     return Jobs(jobs=[JobBody.of_view(each) for each in page.jobs], next_cursor=page.next_cursor)
+
+
+@router.get("/events", response={307: None}, url_name="list_events")
+def follow_list(request: HttpRequest) -> HttpResponse:
+    """The jobs you may see as server-sent events: ``changed`` when some of them moved, and then the list is asked for
+    again. A hint may be late, or one may stand for many. Answers with the stream's own address."""
+    user = user_of(request)
+    ticket = tickets.issue_list(None if user.has_perm(SEE_ALL) else user.pk)
+    address = f"{conf.current().stream_url.rstrip('/')}/stream/jobs?ticket={ticket}"
+    return HttpResponse(status=307, headers={"Location": address})
 
 
 @router.get("/{uuid:job_id}", response=JobBody, url_name="job")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -53,8 +53,10 @@ def rerun(
     via: Via = Via.PYTHON,
     idempotency_key: str | None = None,
     token: int | None = None,
+    tags: Sequence[str] | None = None,
 ) -> submission.Accepted:
     """Submit a new job like this one, linked to it; ``changes`` replace single parameters. The old one stays as it is.
+    tags: default those of the old one.
 
     A mask in ``changes``, however deep, where the old job shows a mask too, means the old secret.
 
@@ -74,6 +76,7 @@ def rerun(
         via=via,
         idempotency_key=idempotency_key,
         token=token,
+        tags=job.tags or () if tags is None else tags,
     )
     return submission.accept(job.kind, parameters, owner=actor or job.owner, options=options, now=now)
 

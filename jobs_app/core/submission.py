@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from jobs_app.core import (
     estimates,
     previews,
     sealing,
+    terms,
     transitions,
     transport,
     uniqueness,
@@ -33,7 +34,7 @@ from jobs_app.core import (
 from jobs_app.core.clock import database_now
 from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
-from jobs_app.models import Job, JobInput
+from jobs_app.models import Job, JobInput, Term
 from jobs_app.models.guard import writing
 from jobs_app.parameters import ARTIFACTS, MENTIONED, reveal
 from jobs_app.registry import Kind
@@ -55,6 +56,7 @@ class Options:
     token: the id of the API token it comes with. overflow: into a full queue too, up to its hard limit (a permission).
     queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
+    tags: at most 10 words, to find it by.
     """
 
     queue: str | None = None
@@ -68,6 +70,7 @@ class Options:
     token: int | None = None
     overflow: bool = False
     message: bool = True
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,8 @@ def _insert(job: Job, kind: Kind, checked: Checked, entry: admission.Entry, mess
             transitions.create(job, now=now, actor=owner)
             if checked.unique_key:
                 uniqueness.take(checked.unique_key, job, kind, now=now)
+            with writing():
+                Term.objects.bulk_create(terms.of(job, checked.model))
             if checked.inputs:
                 with writing():
                     JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
@@ -202,6 +207,7 @@ def _check_options(options: Options, now: datetime) -> None:
         raise InvalidRequest(f"expected a priority from -100 to 100, got {options.priority}")
     if options.max_attempts is not None and not 1 <= options.max_attempts <= ATTEMPTS_LIMIT:
         raise InvalidRequest(f"expected max_attempts from 1 to {ATTEMPTS_LIMIT}, got {options.max_attempts}")
+    terms.check_tags(options.tags)
     key = options.idempotency_key
     if key is not None and not (1 <= len(key) <= KEY_LENGTH and key.isprintable()):
         raise InvalidRequest(f"expected an idempotency key of 1 to {KEY_LENGTH} printable characters")
@@ -242,6 +248,7 @@ def row_of(kind: Kind, checked: Checked, owner: User | None, options: Options, n
         request_digest=checked.digest,
         idempotency_key=options.idempotency_key,
         rerun_of_id=options.rerun_of,
+        tags=list(dict.fromkeys(options.tags)) or None,
         max_attempts=options.max_attempts or kind.retry.max_attempts,
         timeout=kind.timeout,
         hard_timeout=kind.hard_timeout,

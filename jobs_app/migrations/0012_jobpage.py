@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0006_schedules'),
+        ('jobs_app', '0007_search'),
     ]
 
     operations = [

@@ -9,7 +9,9 @@ from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
 from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
+from jobs_app.models.saved_view import SavedView
 from jobs_app.models.schedule import Schedule, Tick
+from jobs_app.models.term import Term
 from jobs_app.models.token import Token
 from jobs_app.models.unique_key import UniqueKey
 
@@ -32,7 +34,9 @@ __all__ = [
     "Resend",
     "Rollup",
     "RollupCursor",
+    "SavedView",
     "Schedule",
+    "Term",
     "Tick",
     "Token",
     "Turnstile",

@@ -53,7 +53,10 @@ _Jobs = models.Manager.from_queryset(JobQuerySet)
 class JobManager(Lean, _Jobs["Job"]):
     """Rows of jobs, without what this release has added."""
 
-    later = ("token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview")
+    later = (
+        "token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview", "tags",
+        "fingerprint",
+    )  # fmt: skip
 
 
 class Job(Guarded):
@@ -93,6 +96,8 @@ class Job(Guarded):
     timeout = models.DurationField(default=timedelta(minutes=10))
     hard_timeout = models.DurationField(default=timedelta(minutes=10, seconds=30))
 
+    tags = models.JSONField(null=True, blank=True, help_text="Words of its owner's, to find it by; none: empty.")
+
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started by then, it fails.")
@@ -117,6 +122,9 @@ class Job(Guarded):
     result_bytes = models.PositiveBigIntegerField(default=0)
     error = models.TextField(blank=True, help_text="Why it failed, in words.")
     error_type = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(
+        max_length=16, blank=True, default="", db_default="", help_text="The same for errors of one cause."
+    )
 
     objects = JobManager()
 
@@ -204,6 +212,16 @@ class Job(Guarded):
             models.Index(fields=["queue", "id"], name="job_blocked", condition=Q(state=State.BLOCKED)),
             # reads.job_page: one owner's jobs, newest first (the id is in order of time).
             models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
+            # Lists filtered by one of these, newest first. Most jobs have succeeded, and are met soon without an index.
+            models.Index(F("kind"), F("id").desc(), name="job_by_kind"),
+            models.Index(F("queue"), F("id").desc(), name="job_by_queue"),
+            models.Index(
+                F("state"), F("id").desc(), name="job_by_state",
+                condition=Q(state__in=sorted(set(State) - {State.SUCCEEDED})),
+            ),
+            models.Index(
+                F("fingerprint"), F("id").desc(), name="job_by_fingerprint", condition=~Q(fingerprint="")
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:

@@ -12,9 +12,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from jobs_app.core import artifacts, estimates, families
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import Conflict, InvalidRequest, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
+from jobs_app.models.search import matching
 from jobs_app.reads import waits
 from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, FamilyView, JobView, LogLineView
 from jobs_app.reads.waits import ReasonView
@@ -31,24 +33,6 @@ JOBS_IN_QUERY = 200
 """Jobs whose lines one query asks for: SQLite bounds how deep a condition may be."""
 
 RESULT_NAME = "result.json"
-
-
-@dataclass(frozen=True)
-class JobFilter:
-    """Which jobs a list shows; an empty field does not filter.
-
-    ``mine`` leaves out other users' jobs; ``spawned``, if false, those that other jobs spawned; ``parent`` all but its.
-    """
-
-    states: tuple[State, ...] = ()
-    kind: str = ""
-    queue: str = ""
-    owner: str = ""
-    mine: bool = False
-    parent: UUID | None = None
-    spawned: bool = True
-    created_after: datetime | None = None
-    created_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +59,7 @@ def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | Non
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidRequest(f"expected a limit from 1 to {PAGE_LIMIT}, got {limit}")
-    rows = filtered(Job.objects.visible_to(user), user, wanted or JobFilter()).select_related("owner")
+    rows = matching(Job.objects.visible_to(user), wanted or JobFilter(), user).select_related("owner")
     if cursor:
         rows = rows.filter(id__lt=_cursor(cursor))
     found = list(rows.defer("result", "sealed").order_by("-id")[: limit + 1])
@@ -194,32 +178,6 @@ def _find(user: Reader, job_id: UUID) -> Job:
 
 def _outputs(row: Job) -> QuerySet[Artifact]:
     return row.artifacts.order_by("name")
-
-
-def filtered(rows: QuerySet[Job], user: Reader, wanted: JobFilter) -> QuerySet[Job]:
-    for name in ("kind", "queue", "owner"):
-        if not getattr(wanted, name).isprintable():
-            # NUL, or half of a character: no such name can exist, and a database would not even compare with it.
-            raise InvalidRequest(f"expected {name} to be printable text")
-    if wanted.states:
-        rows = rows.filter(state__in=wanted.states)
-    if wanted.kind:
-        rows = rows.filter(kind=wanted.kind)
-    if wanted.queue:
-        rows = rows.filter(queue=wanted.queue)
-    if wanted.owner:
-        rows = rows.filter(owner__username=wanted.owner)
-    if wanted.parent is not None:
-        rows = rows.filter(parent_id=wanted.parent)
-    elif not wanted.spawned:
-        rows = rows.filter(parent=None)
-    if wanted.mine and user is not None:
-        rows = rows.filter(owner_id=user.pk)
-    if wanted.created_after is not None:
-        rows = rows.filter(created_at__gte=wanted.created_after)
-    if wanted.created_before is not None:
-        rows = rows.filter(created_at__lt=wanted.created_before)
-    return rows
 
 
 def _cursor(text: str) -> UUID:

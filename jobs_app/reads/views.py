@@ -83,6 +83,7 @@ class JobView(View):
     priority: int
     owner: str | None = Field(description="User name; none for the system's own jobs.")
     via: str
+    tags: list[str] = Field(default_factory=list, description="Words of its owner's, to find it by.")
     parameters: dict[str, Any]
     progress: ProgressView
     attempt: int
@@ -114,6 +115,7 @@ class JobView(View):
             priority=job.priority,
             owner=job.owner.get_username() if job.owner else None,
             via=job.via,
+            tags=job.tags or [],
             parameters=job.parameters,
             progress=ProgressView(fraction=job.progress, message=job.progress_message),
             attempt=job.attempt,

@@ -45,7 +45,7 @@ def standing(found: Standing, now: datetime) -> dict[str, Any]:
         "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
         "percent": words.percent(shown.progress.fraction),
         "family": (family := jobs.family(shown)),
-        "children_list": f"{reverse('home')}?parent={shown.id}" if family else "",
+        "children_list": _children_list(shown) if family else "",
         "key": uuid.uuid4(),
         "kept": forecasts.kept(shown),
         **ahead(found, now),
@@ -132,12 +132,16 @@ def _explained(shown: JobView, reason: ReasonView | None) -> str:
 def _cause(shown: JobView, reason: ReasonView) -> tuple[str, str] | None:
     """Where the cause can be seen, and what the link says."""
     if reason.reason is Reason.CHILDREN:
-        return f"{reverse('home')}?parent={shown.id}", "Show them"
+        return _children_list(shown), "Show them"
     if reason.reason in {Reason.RETRY, Reason.SNOOZED}:
         return "#attempts-title", "Show the attempt"
     if reason.queue is not None:
         return reverse("queue", args=[reason.queue]), f"Look at queue {reason.queue}"
     return None
+
+
+def _children_list(shown: JobView) -> str:
+    return f"{reverse('jobs')}?q=parent:{shown.id}"
 
 
 def _as_json(result: Any) -> str:

@@ -44,7 +44,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Watch",
         (
-            Entry("Jobs", "home", "jobs", "jobs", primary=True),
+            Entry("Jobs", "jobs", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
         ),

@@ -28,6 +28,9 @@ from jobs_app.web.pages import is_fragment, page, render, user_of
 KEY = "_key"
 """The hidden input that makes pressing the button twice one job."""
 
+TAGS = "_tags"
+"""The input for tags, with commas between them."""
+
 Accept = Callable[[dict[str, Any], str], submission.Accepted]
 
 
@@ -52,7 +55,7 @@ def submit(request: HttpRequest, kind_name: str) -> HttpResponse:
         return render(request, "refusal.html", {"error": error, "status": 404}, status=404)
 
     def accept(parameters: dict[str, Any], key: str) -> submission.Accepted:
-        options = submission.Options(via=Via.WEB, idempotency_key=key)
+        options = submission.Options(via=Via.WEB, idempotency_key=key, tags=_tags(request) or ())
         return submission.accept(
             kind.name, parameters, owner=user_of(request), options=options, now=clock.database_now()
         )
@@ -69,10 +72,13 @@ def change(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
     def accept(parameters: dict[str, Any], key: str) -> submission.Accepted:
         user, now = user_of(request), clock.database_now()
-        return control.rerun(job_id, actor=user, now=now, changes=parameters, via=Via.WEB, idempotency_key=key)
+        return control.rerun(
+            job_id, actor=user, now=now, changes=parameters, via=Via.WEB, idempotency_key=key, tags=_tags(request)
+        )
 
     initial = form_for(kind).initial_from(earlier.parameters)
-    return _fill_in(request, kind, accept, initial=initial, context={"action": request.path, "earlier": earlier})
+    context = {"action": request.path, "earlier": earlier, "tags": ", ".join(earlier.tags)}
+    return _fill_in(request, kind, accept, initial=initial, context=context)
 
 
 @page
@@ -101,6 +107,7 @@ def _fill_in(
         return render(request, "submit.html", {**context, **_expected(kind), "form": form, "key": uuid.uuid4()})
     form = made(request.POST, request.FILES, initial=initial, user=user)
     key = request.POST.get(KEY, "") or str(uuid.uuid4())
+    context["tags"] = request.POST.get(TAGS, "")
     accepted = _take(form, kind, accept, key, user)
     if isinstance(accepted, Refused):
         return _answer_refused(request, accepted, {**context, "form": form, "key": key})
@@ -133,6 +140,12 @@ def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> su
     except WeirError as error:
         form.add_error(None, f"{error.title}: {error}")
     return None
+
+
+def _tags(request: HttpRequest) -> list[str] | None:
+    """What was typed; None where the form had no such input."""
+    typed = request.POST.get(TAGS)
+    return None if typed is None else [each.strip() for each in typed.split(",") if each.strip()]
 
 
 def _answer_refused(request: HttpRequest, refused: Refused, context: dict[str, Any]) -> HttpResponse:

@@ -5,13 +5,31 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from jobs_app.web import flower, home, job, palette, planner, queues, reports, schedules, submitting, tokens
+from jobs_app.web import (
+    flower,
+    home,
+    job,
+    palette,
+    planner,
+    queues,
+    reports,
+    saved_views,
+    schedules,
+    submitting,
+    tokens,
+)
 
 login = LoginView.as_view(template_name="jobs_app/login.html", redirect_authenticated_user=True)
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("jobs/", home.home, name="jobs"),
     path("jobs/rows/", home.rows, name="job-rows"),
+    path("jobs/counts/", home.count, name="job-counts"),
+    path("jobs/views/", saved_views.views, name="views"),
+    path("jobs/views/save/", saved_views.save, name="view-save"),
+    path("jobs/views/<int:view_id>/rename/", saved_views.rename, name="view-rename"),
+    path("jobs/views/<int:view_id>/delete/", saved_views.delete, name="view-delete"),
     path("jobs/<uuid:job_id>/", job.job, name="job"),
     path("jobs/<uuid:job_id>/live/", job.live, name="job-live"),
     path("jobs/<uuid:job_id>/estimate/", job.estimate, name="job-estimate"),

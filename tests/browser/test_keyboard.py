@@ -52,7 +52,7 @@ def test_from_logging_in_to_a_cancelled_job_without_the_mouse(opened: Open, alic
 
     page.keyboard.press("g")
     page.keyboard.press("j")
-    page.wait_for_url(lambda url: url.endswith("/"))
+    page.wait_for_url("**/jobs/")
     expect(page.locator("table.jobs tbody tr")).to_have_count(3)
     page.keyboard.press("j")
     page.keyboard.press("j")

@@ -36,6 +36,7 @@ from jobs_app.models import (
     Refusal,
     Resend,
     Rollup,
+    Term,
     Tick,
     UniqueKey,
 )
@@ -54,7 +55,7 @@ ROWS = 2_000
 BATCHES = 20
 """Transactions for each kind of row in one run; what is left is the next run's."""
 
-CHILDREN: tuple[type[Model], ...] = (JobInput, Checkpoint, Resend, UniqueKey, Event, Attempt)
+CHILDREN: tuple[type[Model], ...] = (JobInput, Checkpoint, Resend, UniqueKey, Term, Event, Attempt)
 
 
 def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> Counter[str]:

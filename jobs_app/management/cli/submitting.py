@@ -134,6 +134,10 @@ def _add_submit_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--max-attempts", type=int, metavar="N", default=SUPPRESS, help="Tries in all, 1 to 100 (default: the kind's)."
     )
+    parser.add_argument(
+        "--tag", dest="tags", action="append", metavar="TAG", default=SUPPRESS,
+        help="A word to find it by; repeat for more, up to 10.",
+    )  # fmt: skip
     _add_rerun_options(parser)
 
 
@@ -181,6 +185,7 @@ def _options(typed: Mapping[str, Any]) -> submission.Options:
         max_attempts=typed.get("max_attempts"),
         idempotency_key=typed.get("idempotency_key"),
         via=Via.CLI,
+        tags=typed.get("tags", ()),
     )
 
 

@@ -24,7 +24,7 @@ from tests.surfaces.web.conftest import logged_in
 OPEN = {"login", "logout"}
 ARGUMENTS = {
     "job_id": str(uuid4()), "kind_name": "system.echo", "token_id": "1", "name": "default", "schedule_id": "1",
-    "path": "tasks",
+    "path": "tasks", "view_id": "1",
 }  # fmt: skip
 TEMPLATES = Path(jobs_app.__file__).parent / "templates"
 

@@ -252,7 +252,7 @@ def test_a_family_is_told_up_and_down(alices: Client, alice: User, now: Any) -> 
     assert shown.context["children"][0].id == children[-1].id, "what failed comes first"
     assert len(shown.context["children"]) == 12
     drawn = shown.content.decode()
-    assert f'href="{reverse("home")}?parent={parent.id}">All 14 of them</a>' in drawn
+    assert f'href="{reverse("jobs")}?q=parent:{parent.id}">All 14 of them</a>' in drawn
     assert 'aria-label="14 jobs: 1 failed, 13 waiting"' in drawn
     below = look(alices, children[0])
     assert f'href="{reverse("job", args=[parent.id])}">family.parent</a>' in below

@@ -20,7 +20,7 @@ def urls(html: str) -> list[str]:
 
 def test_it_offers_the_pages_and_kinds_of_the_user(alices: Client, carol: User) -> None:
     mine, theirs = (urls(each.get(reverse("palette")).content.decode()) for each in (alices, logged_in(carol)))
-    assert {"/", "/queues/", "/submit/", "/submit/system.echo/"} <= set(mine)
+    assert {"/jobs/", "/queues/", "/submit/", "/submit/system.echo/"} <= set(mine)
     assert "/admin/" not in mine
     assert "/schedules/" not in mine
     assert {"/admin/", "/schedules/"} <= set(theirs)
@@ -30,7 +30,7 @@ def test_each_page_has_a_letter_of_its_own_and_the_sheet_tells_it(carol: User) -
     page = logged_in(carol).get("/").content.decode()
     letters = re.findall(r'data-go="(\w)"', page)
     assert len(letters) == len(set(letters)) >= 8
-    assert 'href="/" data-go="j"' in page
+    assert 'href="/jobs/" data-go="j"' in page
     assert 'href="/submit/" data-go="n"' in page
 
 
