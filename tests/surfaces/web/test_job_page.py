@@ -147,6 +147,7 @@ def test_the_course_is_drawn_and_told(alices: Client, alice: User, now: Any) -> 
     )
     assert "10.0 s in all" in drawn
     assert drawn.count("<rect x=") == 4
+    assert drawn.count('class="fill-failed"') == 1, "the attempt that was lost"
 
 
 def test_who_did_what_is_told(alices: Client, alice: User, carol: User) -> None:
