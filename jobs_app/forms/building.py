@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from jobs_app.forms import durations, fields
+from jobs_app.forms import durations, fields, patterns, rows
 from jobs_app.forms.files import file_field
 from jobs_app.forms.questions import Group, Question
 from jobs_app.parameters import MASK
@@ -123,6 +123,7 @@ def _list(question: Question) -> forms.Field:
 
 def _json(question: Question) -> forms.Field:
     field = fields.JsonField(question, widget=_area({}, rows=6))
+    field.widget.attrs |= rows.attributes(question.schema)
     names = ", ".join(question.schema.get("items", {}).get("properties", ()))
     field.help_text = f"{question.help} As JSON{f': a list of objects with {names}' if names else ''}.".strip()
     return field
@@ -150,7 +151,8 @@ def _flag(question: Question) -> forms.Field:
 
 
 def _area(schema: Any, *, rows: int) -> forms.Textarea:
-    return forms.Textarea({**_attributes(schema), "rows": rows, "spellcheck": "false"})
+    attrs = {**_attributes({**schema, "pattern": ""}), "rows": rows, "spellcheck": "false"}
+    return forms.Textarea(attrs)
 
 
 def _attributes(schema: Any) -> dict[str, Any]:
@@ -159,6 +161,8 @@ def _attributes(schema: Any) -> dict[str, Any]:
     for name, key in (("maxlength", "maxLength"), ("minlength", "minLength")):
         if schema.get(key):
             attrs[name] = schema[key]
+    if schema.get("pattern") and (pattern := patterns.for_browser(schema["pattern"])) is not None:
+        attrs["pattern"], attrs["title"] = pattern, f"expected text that fits {schema['pattern']}"
     if example := next(iter(schema.get("examples", ())), None):
         attrs["placeholder"] = f"such as {example}"
     return attrs

@@ -151,13 +151,14 @@ def _view(name: str, now: datetime) -> QueueView:
     return QueueView(
         name=name, depth=seen.depth, limit=policy.limit, hard_limit=policy.hard_limit, low_water=policy.low_water,
         window=policy.window, on_broker=on_broker, running=seen.running, oldest_age=seen.oldest_age,
-        arrival_rate=seen.arrival_rate, drain_rate=drain, expected_wait=_wait(seen), processes=seen.processes,
+        arrival_rate=seen.arrival_rate, drain_rate=drain, expected_wait=wait_of(seen), processes=seen.processes,
         slots=seen.slots, paused_at=policy.paused_at, waits_because=sentence, cause=cause,
         score=ScoreView(promised=score.promised, kept=score.kept, part=score.part),
     )  # fmt: skip
 
 
-def _wait(seen: Pulse) -> WaitView | None:
+def wait_of(seen: Pulse) -> WaitView | None:
+    """How long a job with priority 0 will wait; None where nothing is known, or nothing drains the queue."""
     ahead: dict[str, float] = {}
     for (kind, priority), count in seen.waiting.items():
         if priority >= 0:

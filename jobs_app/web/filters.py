@@ -18,6 +18,7 @@ from jobs_app.lifecycle import EventName, State
 from jobs_app.reads.views import AttemptView, EventView, FamilyView, JobView, KindView
 from jobs_app.web import navigation as ways
 from jobs_app.web import words
+from jobs_app.web.palette import Place, pages
 
 register = template.Library()
 
@@ -49,6 +50,12 @@ ICONS = {
 def navigation(context: Context) -> list[tuple[str, list[ways.Way]]]:
     """The ways through the console that this user may take, in groups."""
     return ways.groups_for(context["user"])
+
+
+@register.simple_tag(takes_context=True)
+def shortcuts(context: Context) -> list[Place]:
+    """The pages that this user may go to, with their letters."""
+    return pages(context["user"])
 
 
 @register.simple_tag

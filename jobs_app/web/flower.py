@@ -32,21 +32,22 @@ MOST_BYTES = 20_000_000
 MOST_SECONDS = 30.0
 """A whole answer takes at most so long."""
 
-CONNECT_SECONDS, READ_SECONDS = 2.0, 15.0
+READ_SECONDS = 15.0
+PATIENCE = httpx.Timeout(READ_SECONDS, connect=2.0)
 AT_ONCE = 4
 """Answers of Flower that one process passes on at once; each takes up one of its threads."""
 
 WAIT_SECONDS = 5.0
 QUERY_BYTES = 20_000
 TABLE = "tasks/datatable"
-"""Flower's table asks by POST, only since its question is long. It is passed on as GET."""
+"""Flower's table asks by POST, only since its question is long. It is passed on as GET, and has a route of its own."""
 
 ASKED = ("Accept", "Accept-Encoding", "Accept-Language", "If-None-Match", "If-Modified-Since")
 ANSWERED = ("Content-Type", "Content-Encoding", "Content-Length", "ETag", "Last-Modified", "Vary")
 MOVED = {301, 302, 303, 307, 308}
 
 # Flower's one script within a page, by its text: nothing else that stands in a page may run.
-INLINE = [f"\n  var autorefresh = {flag};\n" for flag in (0, 1)]
+INLINE = [f"\nvar autorefresh = {flag};\n" for flag in (0, 1)]
 
 
 class FlowerAway(WeirError):
@@ -89,13 +90,19 @@ class Passage:
             _places.release()
 
 
-@csrf_exempt  # nothing that passes changes anything, and Flower's own script knows nothing of Django's token
 def flower(request: HttpRequest, path: str = "") -> HttpResponseBase:
     """One page, or one file, of Flower."""
     response: HttpResponseBase = _flower(request, path)
     if path.startswith("static/") and response.status_code in {200, 304}:
         response["Cache-Control"] = "private, max-age=3600"
         del response["Expires"]
+    return response
+
+
+@csrf_exempt  # it changes nothing, and Flower's own script knows nothing of Django's token
+def table(request: HttpRequest) -> HttpResponseBase:
+    """The rows of Flower's table."""
+    response: HttpResponseBase = _flower(request, TABLE)
     return response
 
 
@@ -129,7 +136,7 @@ def _flower(request: HttpRequest, path: str) -> HttpResponse:
 
 def _query(request: HttpRequest) -> str:
     if request.method != "POST":
-        return request.META.get("QUERY_STRING", "")[:QUERY_BYTES]
+        return str(request.META.get("QUERY_STRING", ""))[:QUERY_BYTES]
     return urlencode([(name, value) for name, values in request.POST.lists() for value in values])[:QUERY_BYTES]
 
 
@@ -146,10 +153,11 @@ def _address(path: str, query: str) -> str:
 def _ask(request: HttpRequest, address: str) -> httpx.Response:
     """Flower's answer, its body not yet read. Raises FlowerAway, FlowerFailed."""
     headers = {name: request.headers[name] for name in ASKED if name in request.headers}
-    user, _, password = conf.current().flower_basic_auth.partition(":")
-    question = _client().build_request("GET", address, headers=headers)
+    password = base64.b64encode(conf.current().flower_basic_auth.encode()).decode()
+    headers["Authorization"] = f"Basic {password}"
+    question = httpx.Request("GET", address, headers=headers, extensions={"timeout": PATIENCE.as_dict()})
     try:
-        answer = _client().send(question, auth=(user, password), stream=True)
+        answer = _line().handle_request(question)
     except httpx.TimeoutException:
         raise FlowerAway(f"expected an answer within {READ_SECONDS:.0f} s, got none") from None
     except httpx.HTTPError as error:
@@ -164,11 +172,14 @@ def _ask(request: HttpRequest, address: str) -> httpx.Response:
 
 
 def _fault(answer: httpx.Response) -> str | None:
-    if answer.status_code in {401, 403}:
+    if answer.status_code == 401:
         return "expected it to take the password of FLOWER_BASIC_AUTH, and it does not: both must be given the same"
+    if answer.status_code == 403:
+        return "expected a page, and it refuses this one to everybody"
     if answer.status_code >= 500:
         return f"expected a page, got an error of Flower's own ({answer.status_code}); its log says more"
-    if int(answer.headers.get("Content-Length", 0) or 0) > MOST_BYTES:
+    length = answer.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) > MOST_BYTES:
         return f"expected at most {MOST_BYTES:,} bytes, got more"
     return None
 
@@ -202,8 +213,10 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 @cache
-def _client() -> httpx.Client:
-    """One for the process, made at the first question: after the web server has forked."""
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+def _line() -> httpx.HTTPTransport:
+    """One for the process, made at the first question: after the web server has forked.
+
+    The transport alone: a client would keep Flower's cookies for the next user, and follow its redirects.
+    """
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-    return httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+    return httpx.HTTPTransport(limits=limits, trust_env=False)

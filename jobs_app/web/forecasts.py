@@ -9,6 +9,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from jobs_app.lifecycle import State
+from jobs_app.reads.expected import ExpectedView
 from jobs_app.reads.queues import WaitView
 from jobs_app.reads.views import EstimateView, JobView
 
@@ -39,6 +40,20 @@ def wait(expected: WaitView | None) -> str:
     if expected is None:
         return "not known"
     return f"about {_length(expected.p50)}, at most {_length(expected.p95)}"
+
+
+def before(told: ExpectedView) -> str:
+    """What to expect of a job that is not submitted yet, in one sentence."""
+    if told.full:
+        return "The queue is full now: a job would be refused."
+    if told.wait is None:
+        return (
+            f"When it would start is not known. {told.because}" if told.depth else "When it would start is not known."
+        )
+    starts = f"Starts {span(0, told.wait.p95)}" if told.wait.p50 < 1 else f"Waits {wait(told.wait)}"
+    if told.takes is None:
+        return f"{starts}; how long it takes is not known yet."
+    return f"{starts}, then takes about {_length(told.takes.p50)}, rarely more than {_length(told.takes.p90)}."
 
 
 def ahead(job: JobView, estimate: EstimateView | None, now: datetime) -> str:

@@ -133,11 +133,13 @@ def _changes(request: HttpRequest, job_id: UUID, seen: str) -> HttpResponse:
     user, now = user_of(request), clock.database_now()
     found = jobs.job_as_it_stands(user, job_id, now=now)
     standing = job_parts.standing(found, now)
-    context: dict[str, Any] = {**standing, "changed": standing["stamp"] != seen}
-    if context["changed"]:
+    changed = standing["stamp"] != seen
+    # Where nothing but progress is new, the estimate keeps its own time: else each progress would set it back.
+    context: dict[str, Any] = {**standing, "changed": changed, "steady": not changed}
+    if changed:
         context |= {**job_parts.outcome(user, found.job), **job_parts.history(user, found.job, now), "fresh": True}
         context |= {"wanted": _log_filter(request)}
-    if context["changed"] or context["family"]:
+    if changed or context["family"]:
         context |= job_parts.relatives(user, found.job)
     return render(request, "job/live.html", context)
 

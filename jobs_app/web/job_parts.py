@@ -26,8 +26,9 @@ from jobs_app.web import drawing, flower_links, forecasts, results, timeline, wo
 JSON_SHOWN = 20_000
 """A result of so many characters is shown as JSON too; a longer one is downloaded."""
 
-SOON, LATER = 3, 10
-"""Seconds between two looks at why a job waits, and when it will start."""
+EVERY = {State.QUEUED: 3, State.RUNNING: 5}
+LATER = 10
+"""Seconds between two looks at why a job waits, and when it will start or end."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,13 @@ def standing(found: Standing, now: datetime) -> dict[str, Any]:
         "stamp": f"{shown.state}.{shown.attempt}.{int(shown.cancel_requested)}",
         "percent": words.percent(shown.progress.fraction),
         "family": (family := jobs.family(shown)),
-        "children_list": children_of(shown) if family else "",
+        "children_list": _children_list(shown) if family else "",
         "key": uuid.uuid4(),
         "waits": shown.state in WAITING,
         "timed": shown.state in control.TIMED,
         "kept": forecasts.kept(shown),
         **ahead(found, now),
     }
-
-
-def children_of(shown: JobView) -> str:
-    """Where what it spawned is listed."""
-    return f"{reverse('jobs')}?q=parent:{shown.id}"
 
 
 def ahead(found: Standing, now: datetime) -> dict[str, Any]:
@@ -67,7 +63,7 @@ def ahead(found: Standing, now: datetime) -> dict[str, Any]:
         "explained": _explained(shown, reason),
         "until": reason.until if reason is not None and not shown.cancel_requested else None,
         "cause": _cause(shown, reason) if reason is not None else None,
-        "look_every": SOON if shown.state in {State.QUEUED, State.RUNNING} else LATER,
+        "look_every": EVERY.get(shown.state, LATER),
         "ahead": forecasts.ahead(shown, found.estimate, now),
     }
 
@@ -139,12 +135,16 @@ def _explained(shown: JobView, reason: ReasonView | None) -> str:
 def _cause(shown: JobView, reason: ReasonView) -> tuple[str, str] | None:
     """Where the cause can be seen, and what the link says."""
     if reason.reason is Reason.CHILDREN:
-        return children_of(shown), "Show them"
+        return _children_list(shown), "Show them"
     if reason.reason in {Reason.RETRY, Reason.SNOOZED}:
         return "#attempts-title", "Show the attempt"
     if reason.queue is not None:
         return reverse("queue", args=[reason.queue]), f"Look at queue {reason.queue}"
     return None
+
+
+def _children_list(shown: JobView) -> str:
+    return f"{reverse('jobs')}?q=parent:{shown.id}"
 
 
 def _as_json(result: Any) -> str:

@@ -20,6 +20,7 @@ from jobs_app.errors import (
     IdempotencyConflict,
     InvalidParameters,
     NotAllowed,
+    NotFound,
     Refused,
     TooLarge,
     UnknownKind,
@@ -27,9 +28,10 @@ from jobs_app.errors import (
 )
 from jobs_app.forms import KindForm, form_for
 from jobs_app.lifecycle import Via
-from jobs_app.reads import jobs
+from jobs_app.reads import expected, jobs
 from jobs_app.reads import kinds as known
 from jobs_app.registry import Kind
+from jobs_app.web import forecasts
 from jobs_app.web.pages import is_fragment, page, render, user_of
 
 KEY = "_key"
@@ -91,15 +93,30 @@ def change(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return _fill_in(request, kind, accept, initial=initial, context=context)
 
 
+@page
+@require_safe
+def expect(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """What to expect of a job of this kind, as things are now."""
+    try:
+        return render(request, "submit/expected.html", _expected(registry.get(kind_name)))
+    except UnknownKind:
+        raise NotFound(f"expected one of the registered kinds, got {kind_name[:100]!r}") from None
+
+
+def _expected(kind: Kind) -> dict[str, Any]:
+    told = expected.expected(kind, now=clock.database_now())
+    return {"kind_name": kind.name, "expected": told, "expected_in_words": forecasts.before(told)}
+
+
 def _fill_in(
     request: HttpRequest, kind: Kind, accept: Accept, *, initial: dict[str, Any] | None, context: dict[str, Any]
 ) -> HttpResponse:
     """Show the form, or take it: on to the new job, or back to the form with every problem at its place."""
     user, made = user_of(request), form_for(kind)
-    context = {"section": "kinds", **context, "kind": known.kind(kind.name)}
+    context = {"section": "kinds", **context, "kind": known.kind(kind.name), "draft": f"{user.pk}:{request.path}"}
     if request.method != "POST":
         form = made(initial=initial, user=user)
-        return render(request, "submit.html", {**context, "form": form, "key": uuid.uuid4()})
+        return render(request, "submit.html", {**context, **_expected(kind), "form": form, "key": uuid.uuid4()})
     form = made(request.POST, request.FILES, initial=initial, user=user)
     key = request.POST.get(KEY, "") or str(uuid.uuid4())
     context["tags"] = request.POST.get(TAGS, "")
@@ -110,8 +127,7 @@ def _fill_in(
         if accepted.replayed:
             messages.info(request, "This form had been sent before: here is its job. Run it again to have it twice.")
         return _go_to(request, reverse("job", args=[accepted.job.id]))
-    template = "submit/form.html" if is_fragment(request) else "submit.html"
-    return render(request, template, {**context, "form": form, "key": key}, status=422)
+    return _form_again(request, {**context, "form": form, "key": key}, 422)
 
 
 def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> submission.Accepted | Refused | None:
@@ -146,13 +162,18 @@ def _tags(request: HttpRequest) -> list[str] | None:
 
 def _answer_refused(request: HttpRequest, refused: Refused, context: dict[str, Any]) -> HttpResponse:
     """The form as it was filled in, with a sentence that counts down to when it may be sent again."""
-    template = "submit/form.html" if is_fragment(request) else "submit.html"
-    response = render(request, template, {**context, "refused": refused}, status=refused.status)
+    response = _form_again(request, {**context, "refused": refused}, refused.status)
     response["Retry-After"] = str(refused.retry_after)
     response._has_been_logged = True  # type: ignore[attr-defined]  # it is counted: no error line for each
     if is_fragment(request):
         response["HX-Retarget"] = "#submit-form"  # page.js takes it as leave to show what came with this status
     return response
+
+
+def _form_again(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse:
+    if is_fragment(request):
+        return render(request, "submit/form.html", context, status=status)
+    return render(request, "submit.html", {**context, **_expected(context["form"].kind)}, status=status)
 
 
 def _go_to(request: HttpRequest, url: str) -> HttpResponse:

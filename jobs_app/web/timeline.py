@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jobs_app.lifecycle import EventName, Outcome, State
@@ -42,7 +42,7 @@ class Step:
 class Stretch:
     """A time in one state: for the bar where it begins and how wide it is, in per cent; ``told`` in words.
 
-    attempt: of one that runs; else 0. open: it goes on.
+    attempt: of one that runs; else 0. open: it goes on. looks: what it is coloured as, a state.
     """
 
     state: State
@@ -50,6 +50,7 @@ class Stretch:
     told: str
     lasted: timedelta
     open: bool
+    looks: State
     start: float = 0.0
     width: float = 0.0
 
@@ -117,8 +118,10 @@ def course(events: Sequence[EventView], attempts: Sequence[AttemptView], now: da
         until = later[0].at if later else now
         lasted = max(until - event.at, timedelta(0))
         attempt = event.attempt if state is State.RUNNING else 0
-        told = _told(state, event.attempt, outcomes.get(attempt, ""))
-        found.append(Stretch(state, attempt, told, lasted, open=not later))
+        outcome = outcomes.get(attempt, "")
+        looks = State.FAILED if outcome in {Outcome.FAILED, Outcome.LOST} else state
+        told = _told(state, event.attempt, outcome)
+        found.append(Stretch(state, attempt, told, lasted, open=not later, looks=looks))
     found = [each for each in found if each.lasted or each.open][-LAST:]
     total = sum((each.lasted for each in found), timedelta(0))
     if not total:
@@ -139,7 +142,6 @@ def _placed(found: Sequence[Stretch], total: timedelta) -> list[Stretch]:
     scale = 100 / sum(widths)
     placed, start = [], 0.0
     for each, width in zip(found, widths, strict=True):
-        drawn = {"start": round(start, 3), "width": round(width * scale, 3)}
-        placed.append(Stretch(each.state, each.attempt, each.told, each.lasted, each.open, **drawn))
+        placed.append(replace(each, start=round(start, 3), width=round(width * scale, 3)))
         start += width * scale
     return placed

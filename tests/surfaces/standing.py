@@ -17,6 +17,8 @@ EVERYBODY = {"alice": True, "carol": True, "bob": True}
 OWNERS = {"alice": True, "carol": True, "bob": False}
 OWNER_ALONE = {"alice": True, "carol": False, "bob": False}
 OPERATORS = {"alice": False, "carol": True, "bob": False}
+NOBODY = {"alice": False, "carol": False, "bob": False}
+"""Not even an operator: it needs a permission of its own."""
 
 PAGES: dict[str, dict[str, bool]] = {
     "home": EVERYBODY,
@@ -35,6 +37,12 @@ PAGES: dict[str, dict[str, bool]] = {
     "job-change": OWNERS,
     "kinds": EVERYBODY,
     "submit": EVERYBODY,
+    "submit-expected": EVERYBODY,
+    "palette": EVERYBODY,
+    "palette-jobs": EVERYBODY,
+    "flower": NOBODY,
+    "flower-page": NOBODY,
+    "flower-table": NOBODY,
     "queues": EVERYBODY,
     "queue": EVERYBODY,
     "failures": EVERYBODY,

@@ -89,9 +89,15 @@ def test_names_that_sqs_cannot_keep_apart_are_refused(queues: str, said: str) ->
 
 
 def test_flower_is_left_out_on_sqs_and_so_is_the_link_to_it() -> None:
-    for url, shown, link in (("redis://host", True, "http://127.0.0.1:5555"), ("sqs://?region=x", False, "")):
+    for url, shown, link in (("redis://host", True, "http://127.0.0.1:5555/flower"), ("sqs://?region=x", False, "")):
         composed = environment.compose({"BROKER_URL": url}, data_dir=Path("x"), ports=PORTS, secret_key="k" * 40)
         assert (composed.shows_flower, composed.configuration.flower_url) == (shown, link)
+
+
+def test_flower_is_left_out_where_that_is_asked() -> None:
+    given = {"BROKER_URL": "redis://host", "FLOWER_URL": "off"}
+    composed = environment.compose(given, data_dir=Path("x"), ports=PORTS, secret_key="k" * 40)
+    assert (composed.shows_flower, composed.configuration.flower_url) == (False, "")
 
 
 def test_the_platform_starts_if_any_sentinel_listens_and_says_which_do_not() -> None:

@@ -40,7 +40,7 @@ def broker(directory: Path) -> Iterator[Broker]:
 class Flower:
     def __init__(self, running: Running, port: int) -> None:
         self.running = running
-        self.base = f"http://127.0.0.1:{port}"
+        self.base = f"http://127.0.0.1:{port}/flower"
 
     def get(self, path: str, **options: object) -> httpx.Response:
         return httpx.get(self.base + path, trust_env=False, timeout=20, **options)

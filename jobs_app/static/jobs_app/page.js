@@ -144,3 +144,12 @@ document.addEventListener("htmx:afterSettle", () => {
   told.focus();
   told.scrollIntoView({ block: "nearest" });
 });
+// Whoever logs out leaves nothing of what was typed behind.
+document.addEventListener("submit", (event) => {
+  if (!("logout" in event.target.dataset)) return;
+  try {
+    sessionStorage.clear();
+  } catch {
+    // Storage is off: nothing was kept.
+  }
+});

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from jobs_app import registry
 from jobs_app.core import submission
 from jobs_app.errors import FieldProblem, InvalidParameters
-from jobs_app.forms import form_for
+from jobs_app.forms import form_for, patterns
 from jobs_app.parameters import MASK
 from tests.surfaces.web.conftest import form
 
@@ -32,6 +32,7 @@ def filled_in(query: str) -> Any:
         ("text", ['type="text"', 'maxlength="40"', 'minlength="1"', "required"]),
         ("count", ['type="number"', 'min="1"', 'max="100"', 'step="1"', "required"]),
         ("ratio", ['type="number"', 'step="any"', 'value="0.5"']),
+        ("word", ['pattern="(?:[a-z]+)"', 'title="expected text that fits ^[a-z]+$"']),
         ("price", ['type="number"', 'step="any"', 'value="9.99"']),
         ("colour", ['type="radio"', 'value="dark blue"', "required"]),
         ("size", ['type="radio"', 'value="small"', "checked"]),
@@ -43,7 +44,7 @@ def filled_in(query: str) -> Any:
         ("wait", ['type="text"', 'value="5 min"']),
         ("tags", ["<textarea"]),
         ("colours", ['type="checkbox"', 'value="red"']),
-        ("addresses", ["<textarea"]),
+        ("addresses", ["<textarea", "data-rows", "&quot;name&quot;: &quot;city&quot;"]),
         ("secret", ['type="password"', 'autocomplete="new-password"']),
         ("home-city", ['value="Oslo"', 'minlength="2"']),
         ("home-place--given", ['type="checkbox"']),
@@ -185,3 +186,25 @@ def test_parameters_may_have_any_name(alice: User) -> None:
     assert made.is_valid(), made.errors
     sent = made.parameters()
     assert [sent["queue"], sent["user"], sent["parameters"], sent["follow"]] == ["a", "b", "c", False]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sent"),
+    [
+        ("^[a-z]+$", "(?:[a-z]+)"), ("[a-z]", ".*(?:[a-z]).*"), ("^https?://", r"(?:https?:\/\/).*"),
+        (r"^\d{4}-\d{2}$", r"(?:\p{Nd}{4}-\p{Nd}{2})"), (r"^\w+\.csv$", r"(?:[\p{L}\p{M}\p{N}\p{Pc}]+\.csv)"),
+        ("^[A-Z_.-]+$", r"(?:[A-Z_.\-]+)"), ("^(a|b)$", "(?:(a|b))"),
+        # What a browser may read otherwise is left to the server.
+        ("^a$|^b$", None), ("a|b", None), ("(?i)abc", None), ("^(?=a)b$", None), (r"x\$", None), (r"(?<n>a)", None),
+    ],
+)  # fmt: skip
+def test_a_pattern_is_told_to_the_browser_where_both_read_it_alike(pattern: str, sent: str | None) -> None:
+    assert patterns.for_browser(pattern) == sent
+
+
+def test_a_list_of_objects_tells_its_columns_and_whether_it_holds_secrets() -> None:
+    area = str(form("probe.signs_in")["spare"])
+    assert "data-secret" in area
+    assert "&quot;type&quot;: &quot;secret&quot;" in area
+    assert "data-secret" not in str(form(EVERYTHING)["addresses"])
+    assert "data-rows" not in str(form(EVERYTHING)["tags"])

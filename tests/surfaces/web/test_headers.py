@@ -20,6 +20,9 @@ ELSEWHERE = (
     "https://evil.example/", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example",
     "javascript:alert(1)", "http:evil.example", " https://evil.example", "https:/evil.example", "data:text/html,x",
 )  # fmt: skip
+LOOKING = {"flower-table"}
+"""Asks a long question by POST, and changes nothing."""
+
 ASK = """
 import json, django; django.setup()
 from django.test import Client
@@ -81,7 +84,7 @@ def test_forms_are_refused_without_their_token(alice: User) -> None:
     browser.force_login(alice)
     asked: list[Any] = []
     for route in standing.routes():
-        if not route.space and route.name in standing.PAGES:
+        if not route.space and route.name in standing.PAGES.keys() - LOOKING:
             address = route.address
             for part in [part for part in address.split("/") if part.startswith("<")]:
                 value = "01900000-0000-7000-8000-000000000000" if "uuid" in part else "1"

@@ -147,6 +147,7 @@ def test_the_course_is_drawn_and_told(alices: Client, alice: User, now: Any) -> 
     )
     assert "10.0 s in all" in drawn
     assert drawn.count("<rect x=") == 4
+    assert drawn.count('class="fill-failed"') == 1, "the attempt that was lost"
 
 
 def test_who_did_what_is_told(alices: Client, alice: User, carol: User) -> None:
@@ -252,7 +253,7 @@ def test_a_family_is_told_up_and_down(alices: Client, alice: User, now: Any) -> 
     assert shown.context["children"][0].id == children[-1].id, "what failed comes first"
     assert len(shown.context["children"]) == 12
     drawn = shown.content.decode()
-    assert f'href="{reverse("home")}?parent={parent.id}">All 14 of them</a>' in drawn
+    assert f'href="{reverse("jobs")}?q=parent:{parent.id}">All 14 of them</a>' in drawn
     assert 'aria-label="14 jobs: 1 failed, 13 waiting"' in drawn
     below = look(alices, children[0])
     assert f'href="{reverse("job", args=[parent.id])}">family.parent</a>' in below

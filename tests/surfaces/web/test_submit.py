@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from jobs_app.core import control
+from jobs_app.core import control, estimates, lane_control
 from jobs_app.models import Job
 from jobs_app.parameters import MASK
 from tests.support.ledger import submitted
+from tests.support.measures import listening, paced
 from tests.surfaces.web.conftest import logged_in
 
 HTMX = {"HX-Request": "true"}
@@ -176,3 +179,25 @@ def test_a_share_is_told_on_the_form_too(
     answer = client.post("/submit/system.echo/", {"text": "two"})
     assert answer.status_code == 429
     assert "You have your share already" in answer.content.decode()
+
+
+def test_what_to_expect_stands_beside_the_form_and_is_asked_again(
+    alices: Client, alice: User, now: datetime, django_assert_max_num_queries: Any
+) -> None:
+    listening("default", now)
+    paced("system.echo", 1.0, 2.0, 3.0, now=now)
+    estimates.forget()
+    asked = reverse("submit-expected", args=["system.echo"])
+    for address in ("/submit/system.echo/", asked):
+        assert "Starts within 2 s, then takes about 2 s" in alices.get(address).content.decode()
+    with django_assert_max_num_queries(6):
+        alices.get(asked)
+    lane_control.pause("default", None, now)
+    assert "When it would start is not known" in alices.get(asked).content.decode()
+    assert alices.get(reverse("submit-expected", args=["no.such"])).status_code == 404
+
+
+def test_a_form_says_whose_draft_it_is(alices: Client, alice: User) -> None:
+    assert f'data-draft="{alice.pk}:/submit/system.echo/"' in alices.get("/submit/system.echo/").content.decode()
+    again = alices.post("/submit/system.sleep/", {"seconds": "many"}, headers=HTMX)
+    assert f'data-draft="{alice.pk}:/submit/system.sleep/"' in again.content.decode()

@@ -9,8 +9,10 @@ import pytest
 
 from jobs_app.forms import durations
 from jobs_app.lifecycle import State
+from jobs_app.reads.expected import ExpectedView, TakesView
+from jobs_app.reads.queues import WaitView
 from jobs_app.reads.views import EventView
-from jobs_app.web import cells, drawing, timeline, words
+from jobs_app.web import cells, drawing, forecasts, timeline, words
 
 
 @pytest.mark.parametrize(
@@ -120,21 +122,69 @@ def test_a_tree_is_bounded_in_depth_and_breadth() -> None:
     assert len(node.children[2].text) == 2001
 
 
-def test_a_story_measures_what_lies_between_moves(noon: datetime) -> None:
-    def event(second: float, name: str, source: str, target: str) -> EventView:
-        at = noon + timedelta(seconds=second)
-        return EventView(id=1, attempt=1, at=at, name=name, source=source, target=target, actor=None, reason="")
+def event(seconds: float, name: str, source: str, target: str, noon: datetime, attempt: int = 1) -> EventView:
+    at = noon + timedelta(seconds=seconds)
+    return EventView(id=1, attempt=attempt, at=at, name=name, source=source, target=target, actor=None, reason="")
 
-    story = timeline.tell(
-        [
-            event(0, "submitted", "", "queued"),
-            event(1, "claimed", "queued", "running"),
-            event(2, "cancel requested", "running", "running"),
-            event(10, "cancelled", "running", "cancelled"),
-        ]
-    )
+
+def test_a_story_measures_what_lies_between_moves(noon: datetime) -> None:
+    story = timeline.tell([
+        event(0, "submitted", "", "queued", noon),
+        event(1, "claimed", "queued", "running", noon),
+        event(2, "cancel requested", "running", "running", noon),
+        event(10, "cancelled", "running", "cancelled", noon),
+    ])  # fmt: skip
     assert [step.lasted for step in story.steps] == [None, timedelta(seconds=1), None, timedelta(seconds=9)]
-    assert dict(story.totals) == {State.QUEUED: timedelta(seconds=1), State.RUNNING: timedelta(seconds=9)}
-    assert [(each.state, each.start, each.width) for each in story.stretches] == [
+
+
+def test_a_course_is_drawn_to_scale_and_goes_on_until_the_end(noon: datetime) -> None:
+    events = [
+        event(0, "submitted", "", "queued", noon, 0),
+        event(1, "claimed", "queued", "running", noon),
+        event(2, "cancel requested", "running", "running", noon),
+    ]
+    now = noon + timedelta(seconds=4)
+    open_course = timeline.course(events, [], now)
+    assert open_course is not None
+    assert [(each.told, each.open) for each in open_course.stretches] == [
+        ("waited for a worker", False), ("attempt 1 runs", True),
+    ]  # fmt: skip
+    assert [(each.start, each.width) for each in open_course.stretches] == [(0, 25), (25, 75)]
+    ended = timeline.course([*events, event(10, "cancelled", "running", "cancelled", noon)], [], now)
+    assert ended is not None
+    assert (ended.open, ended.lasted, ended.ended) == (False, timedelta(seconds=10), noon + timedelta(seconds=10))
+    assert [(each.state, each.start, each.width) for each in ended.stretches] == [
         (State.QUEUED, 0, 10), (State.RUNNING, 10, 90),
     ]  # fmt: skip
+    assert timeline.course(events[:1], [], noon) is None, "nothing has taken any time yet"
+
+
+def test_a_long_course_keeps_its_latest_stretches_and_sees_short_ones(noon: datetime) -> None:
+    events = [event(0, "submitted", "", "queued", noon, 0)]
+    for number in range(1, 101):
+        events.append(event(2 * number, "claimed", "queued", "running", noon, number))
+        events.append(event(2 * number + 0.001, "rescued", "running", "queued", noon, number))
+    course = timeline.course(events, [], noon + timedelta(seconds=300))
+    assert course is not None
+    assert len(course.stretches) == timeline.LAST
+    assert min(each.width for each in course.stretches) > 0.5
+    assert round(sum(each.width for each in course.stretches)) == 100
+    assert [each.attempt for each in course.tries][-1] == 100
+
+
+@pytest.mark.parametrize(
+    ("wait_view", "takes", "full", "said"),
+    [
+        ((0.0, 2.0), (1.0, 4.0), False, "Starts within 2 s, then takes about 1 s, rarely more than 4 s."),
+        ((60.0, 200.0), None, False, "Waits about 60 s, at most 4 min; how long it takes is not known yet."),
+        (None, None, False, "When it would start is not known. No worker listens to it."),
+        ((0.0, 2.0), None, True, "The queue is full now: a job would be refused."),
+    ],
+)
+def test_what_to_expect_is_said_before_submitting(wait_view: Any, takes: Any, full: bool, said: str) -> None:
+    told = ExpectedView(
+        queue="default", depth=3, full=full, because="No worker listens to it.",
+        wait=WaitView(p50=wait_view[0], p95=wait_view[1]) if wait_view else None,
+        takes=TakesView(p50=takes[0], p90=takes[1], samples=9) if takes else None,
+    )  # fmt: skip
+    assert forecasts.before(told) == said
