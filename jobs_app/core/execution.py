@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection, transaction
 
-from jobs_app import conf, registry
+from jobs_app import conf, logs, registry
 from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import (
     artifacts,
@@ -68,18 +68,25 @@ def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
     try:
         for job in jobs:
             mine = held[job.id]
-            if sign.raised_at is None and heart.start(mine):
-                _survive(job, mine)
-            elif not mine.lost:
-                heart.take_unstarted(mine)
-                _survive_giving_back(job)
-            heart.release(mine)
+            with logs.marked(**_marks(job)):
+                if sign.raised_at is None and heart.start(mine):
+                    _survive(job, mine)
+                elif not mine.lost:
+                    heart.take_unstarted(mine)
+                    _survive_giving_back(job)
+                heart.release(mine)
     finally:
         for each in held.values():
             heart.release(each)
     for queue in {job.queue for job in jobs}:
         dispatch.nudge(queue)
     return len(jobs)
+
+
+def _marks(job: Job) -> dict[str, object]:
+    """What the log lines of an attempt say of it. The message's id in the holder is of no use there."""
+    worker = job.holder.rpartition("/")[0]
+    return {"job": str(job.id), "attempt": job.attempt, "kind": job.kind, "queue": job.queue, "worker": worker}
 
 
 def _claim(ids: list[UUID], holder: str) -> list[Job]:

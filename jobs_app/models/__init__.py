@@ -8,7 +8,7 @@ from jobs_app.models.job import Job
 from jobs_app.models.measure import Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
-from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
+from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor, Total
 from jobs_app.models.schedule import Schedule, Tick
 from jobs_app.models.token import Token
 from jobs_app.models.unique_key import UniqueKey
@@ -35,6 +35,7 @@ __all__ = [
     "Schedule",
     "Tick",
     "Token",
+    "Total",
     "Turnstile",
     "UniqueKey",
 ]

@@ -53,7 +53,7 @@ _Jobs = models.Manager.from_queryset(JobQuerySet)
 class JobManager(Lean, _Jobs["Job"]):
     """Rows of jobs, without what this release has added."""
 
-    later = ("token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview")
+    later = ("token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview", "trace")
 
 
 class Job(Guarded):
@@ -85,6 +85,11 @@ class Job(Guarded):
     child_key = models.CharField(
         max_length=100, null=True, blank=True, help_text="Its name among its parent's children."
     )
+
+    trace = models.CharField(
+        max_length=55, null=True, blank=True, editable=False,
+        help_text="The trace it was submitted in, as W3C's traceparent.",
+    )  # fmt: skip
 
     attempt = models.PositiveIntegerField(default=0, help_text="Number of the latest claim; 0 before the first.")
     failures = models.PositiveIntegerField(default=0, help_text="Attempts used up.")
