@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-_marks: ContextVar[Mapping[str, object]] = ContextVar("weir_marks", default={})
+NOTHING: Mapping[str, object] = MappingProxyType({})
+_marks: ContextVar[Mapping[str, object]] = ContextVar("weir_marks", default=NOTHING)
 
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MOST_JOBS = 10

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from jobs_app import registry
+from jobs_app import registry, tracing
 from jobs_app.core import (
     admission,
     artifacts,
@@ -26,6 +26,7 @@ from jobs_app.core import (
     estimates,
     previews,
     sealing,
+    traces,
     transitions,
     transport,
     uniqueness,
@@ -111,6 +112,13 @@ def accept(
     """
     definition = registry.get(kind)
     queue = options.queue or definition.queue
+    with traces.made(definition.name, queue):
+        return _accept(definition, queue, parameters, owner, options, now)
+
+
+def _accept(
+    definition: Kind, queue: str, parameters: Mapping[str, Any], owner: User | None, options: Options, now: datetime
+) -> Accepted:
     _check_options(options, now)
     admission.check_queue(queue)
     admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)
@@ -126,7 +134,9 @@ def accept(
     entry = admission.enter(applicant, now=now)
     try:
         _estimate(job, now)
-        return _insert(job, definition, checked, entry, options.message, now)
+        accepted = _insert(job, definition, checked, entry, options.message, now)
+        tracing.note(messaging__message__id=str(accepted.job.id))
+        return accepted
     except BaseException:
         entry.leave(now=now)
         raise
@@ -248,4 +258,5 @@ def row_of(kind: Kind, checked: Checked, owner: User | None, options: Options, n
         created_at=now,
         due_at=due_at,
         expires_at=options.expires_at,
+        trace=tracing.here(),
     )

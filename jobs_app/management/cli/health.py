@@ -10,6 +10,7 @@ from jobs_app.management.cli import parsing
 from jobs_app.management.cli.calls import Call
 from jobs_app.management.cli.exits import Exit
 from jobs_app.reads import readiness
+from jobs_app.reads.readiness import Check, Standing
 
 HELP = "Tell whether Weir does its work; of named processes, whether they are alive."
 
@@ -26,19 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     """Ask, and end with UNHEALTHY if something failed."""
-    names: list[str] = call.options["processes"]
-    if names:
-        rows = [(name, "failed" if words else "ok", words or "it is alive") for name in names for words in _of(name)]
-    else:
-        rows = [(check.name, check.standing.value, check.words) for check in readiness.checks()]
+    found = [_of_process(name) for name in call.options["processes"]] or readiness.checks()
     if call.output.as_json:
-        call.output.document(
-            [asdict(readiness.Check(name, readiness.Standing(how), words)) for name, how, words in rows]
-        )
+        call.output.document([asdict(check) for check in found])
     else:
+        rows = [(check.name, check.standing.value, check.words) for check in found]
         call.output.table(("CHECK", "STANDS", "WHY"), rows)
-    return Exit.UNHEALTHY if any(how == "failed" for _, how, _ in rows) else Exit.OK
+    return Exit.OK if readiness.ready(found) else Exit.UNHEALTHY
 
 
-def _of(name: str) -> list[str | None]:
-    return [vitals.fault(name)]
+def _of_process(name: str) -> Check:
+    fault = vitals.fault(name)
+    return Check(name, Standing.FAILED, fault) if fault else Check(name, Standing.OK, "it is alive")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import Metric
@@ -248,12 +248,21 @@ def test_a_deep_queue_is_counted_so_far_and_then_believed_to_upkeep(monkeypatch:
 
 
 def test_what_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    transport.circuit.trip()
-    try:
-        assert value(families(), "weir_broker_circuit_open") == 1
-    finally:
-        monkeypatch.setattr(transport.circuit, "_open_until", 0.0)
+    monkeypatch.setattr(transport, "circuit", transport.Circuit())
     assert value(families(), "weir_broker_circuit_open") == 0
+    transport.circuit.trip()
+    assert value(families(), "weir_broker_circuit_open") == 1
+
+
+def test_a_ledger_that_is_away_is_told_and_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Any:
+        raise OperationalError("no")
+
+    monkeypatch.setattr(metrics.clock, "database_now", away)
+    monkeypatch.setattr(metrics.connection, "close", lambda: None)  # it holds this test's transaction
+    found = families()
+    assert value(found, "weir_ledger_up") == 0
+    assert not any(name.startswith("weir_queue") for name in found)
 
 
 def _as(user: User) -> Client:
