@@ -97,7 +97,8 @@ def _oldest(queue: str) -> datetime | None:
     The least of all would have to read all that wait.
     """
     waiting = Job.objects.filter(queue=queue, state=State.QUEUED)
-    found = waiting.filter(dispatched_at__isnull=False).aggregate(oldest=Min("due_at"))["oldest"]
+    published = waiting.filter(dispatched_at__isnull=False)
+    found: datetime | None = published.aggregate(oldest=Min("due_at"))["oldest"]
     heads = waiting.filter(dispatched_at=None).order_by(F("priority").desc(), "due_at", "id")
     ordered = heads.values_list("priority", "due_at")
     head = ordered.first()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
+import subprocess
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,7 @@ from django.test import Client
 from jobs_app import logs
 from jobs_app.core import submission
 from tests.support.ledger import run
-from tests.support.processes import Workers, eventually, finished
+from tests.support.processes import COMMANDS, ROOT, eventually, finished
 
 JOB = "0190a0b0-0000-7000-8000-000000000001"
 
@@ -91,23 +91,21 @@ def test_a_request_has_an_id(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_worker_writes_json_with_the_job_in_it(
     quiet: None, worker_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    environment = {**worker_environment, "LOG_FORMAT": "json", "LOG_LEVEL": "INFO"}
-    workers = Workers(environment, tmp_path)
-    workers.start("worker")
+    environment, log = {**worker_environment, "LOG_FORMAT": "json", "LOG_LEVEL": "INFO"}, tmp_path / "log"
+    with log.open("wb") as sink:
+        worker = subprocess.Popen(
+            [*COMMANDS["worker"], "-l", "INFO"], cwd=ROOT, env=environment, stdout=sink, stderr=sink
+        )
     try:
         job = finished(submission.submit("probe.secretive", {"token": "not-to-be-told-4711"}).id)
 
-        def lines() -> list[dict[str, Any]]:
-            """What is no JSON is Celery's banner."""
-            text = workers.log("worker").read_text()
-            return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        def loggers() -> set[str]:
+            """Who said something of the job; what is no JSON is Celery's banner."""
+            told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+            return {each["logger"] for each in told if each.get("job") == str(job.id)}
 
-        loggers = eventually(
-            lambda: (found if len(found := {each["logger"] for each in lines() if each.get("job") == str(job.id)}) > 1
-                     else None),
-            what="lines of the job",
-        )  # fmt: skip
-        assert {"celery.worker.strategy", "celery.app.trace"} <= loggers
-        assert "not-to-be-told-4711" not in workers.log("worker").read_text()
+        eventually(lambda: {"celery.worker.strategy", "celery.app.trace"} <= loggers(), what="lines of the job")
+        assert "not-to-be-told-4711" not in log.read_text()
     finally:
-        workers.stop()
+        worker.terminate()
+        worker.wait(60)

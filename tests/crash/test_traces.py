@@ -15,6 +15,7 @@ from django.test import Client
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from jobs_app import tracing
+from jobs_app.checks import packages_of_traces
 from jobs_app.core import submission, traces
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
@@ -100,7 +101,7 @@ def test_children_are_in_the_trace_of_their_parent(traced: Collector) -> None:
     assert child is not None
     found = spans_of(traced, parent, "run family.parent", "run family.child")
     (handler,) = [span for span in traced.spans if span.name == "run family.parent"]
-    assert child.trace == f"00-{handler.trace}-{handler.span}-01"
+    assert str(child.trace).startswith(f"00-{handler.trace}-{handler.span}-")
     runs = [span for span in traced.spans if span.attributes.get("messaging.message.id") == str(child.id)]
     assert {(span.trace, span.parent) for span in runs if span.name == "process default"} == {
         (handler.trace, handler.span)
@@ -109,12 +110,11 @@ def test_children_are_in_the_trace_of_their_parent(traced: Collector) -> None:
 
 
 @pytest.mark.django_db
-def test_a_job_that_was_submitted_without_a_trace_begins_one(collector: Collector) -> None:
-    with_none = submission.submit("probe.nothing", {})
-    Job.objects.filter(id=with_none.id)
+def test_a_traceparent_that_is_none_begins_a_trace(collector: Collector) -> None:
+    job = submission.submit("probe.nothing", {})
     with tracing.span("around", "INTERNAL", parent="no traceparent"):
         pass
-    assert traces.kept([with_none.id])[with_none.id].startswith("00-")
+    assert traces.kept([job.id])[job.id].startswith("00-")
     tracing.flush()
     around = next(span for span in collector.spans if span.name == "around")
     assert around.parent == ""
@@ -145,7 +145,9 @@ with traces.made("a", "b"), traces.attempt(job), traces.handler(job), traces.sen
     tracing.note(a=1), tracing.fail(ValueError()), tracing.rename("a")
     assert tracing.here() is None
 tracing.flush()
-print(sorted(name for name in sys.modules if name.startswith("opentelemetry")))
+# The client of Redis imports the interface, and the SDK's metrics, by itself where they are installed.
+ours = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "opentelemetry.proto")
+print(sorted(name for name in sys.modules if name.startswith(ours)))
 """
 
 
@@ -167,8 +169,7 @@ def test_a_job_costs_no_more_queries_while_it_is_off(django_assert_num_queries: 
 
 
 def test_packages_that_are_missing_are_told(configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs_app.checks import packages_of_traces
-
+    monkeypatch.setattr(tracing, "_gave_up", False)
     assert packages_of_traces() == []
     configured(otel_exporter_otlp_endpoint="http://127.0.0.1:4318")
     assert packages_of_traces() == []
@@ -177,4 +178,3 @@ def test_packages_that_are_missing_are_told(configured: Callable[..., None], mon
     assert warning.id == "weir.W002"
     with tracing.span("a", "INTERNAL"):
         assert tracing.here() is None
-    monkeypatch.setattr(tracing, "_gave_up", False)
