@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
+from uuid import UUID
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 _marks: ContextVar[Mapping[str, object]] = ContextVar("weir_marks", default=NOTHING)
@@ -33,10 +34,14 @@ def marked(**marks: object) -> Iterator[None]:
 
 
 def marks_of(record: logging.LogRecord) -> dict[str, object]:
-    """What a line is about: as marked, or as Celery tells of a message that it takes or has worked off."""
+    """What a line is about: as marked, by the id in its words, or as Celery tells of a message that it works off."""
     marks = dict(_marks.get())
+    if "job" in marks:
+        return marks
     data = getattr(record, "data", None)
-    if "job" not in marks and isinstance(data, dict):
+    if isinstance(record.args, tuple) and (named := [each for each in record.args if isinstance(each, UUID)]):
+        marks["job"] = str(named[0])  # in a thread of its own: a heart's, upkeep's
+    elif isinstance(data, dict):
         # Of a message's arguments the ids alone: a forged message may say anything.
         ids = list(dict.fromkeys(UUIDS.findall(str(data.get("args", ""))[:1000])))[:MOST_JOBS]
         if ids:

@@ -57,6 +57,13 @@ def test_celerys_own_lines_tell_the_job_and_nothing_else_of_a_message() -> None:
     assert "job" not in json.loads(logs.Json().format(record(data={"args": "['x']"})))
 
 
+def test_a_line_that_names_a_job_is_marked_with_it_in_any_thread() -> None:
+    number = uuid4()
+    assert logs.marks_of(record("Job %s attempt %s could not be settled", number, 3)) == {"job": str(number)}
+    with logs.marked(job=JOB):
+        assert logs.marks_of(record("its parent is %s", number)) == {"job": JOB}
+
+
 @pytest.mark.django_db
 def test_lines_of_an_attempt_are_marked(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobs_app.core import execution

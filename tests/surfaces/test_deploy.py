@@ -73,6 +73,15 @@ def test_every_expression_is_promql_over_series_and_labels_that_there_are(told: 
     assert gauges - used == {"weir_build_info", "weir_queue_hard_limit_jobs", "weir_queue_window_messages"}
 
 
+def test_the_page_about_monitoring_names_every_alert_and_no_series_that_there_is_not(told: dict[str, set[str]]) -> None:
+    page = (DEPLOY.parent / "docs/monitoring.md").read_text()
+    series = set(re.findall(r"`(weir_\w+)`", page))
+    assert len(series) > 10
+    for name in series:
+        assert name in told or f"{name}_bucket" in told, name
+    assert set(re.findall(r"`(Weir\w+)`", page)) == {rule["alert"] for rule in rules()}
+
+
 def test_alerts_are_as_prometheus_reads_them() -> None:
     names = [rule["alert"] for rule in rules()]
     assert len(names) == len(set(names)) > 10
