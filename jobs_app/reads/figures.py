@@ -122,7 +122,8 @@ def _jobs(lanes: dict[str, Lane]) -> Counter[tuple[str, State]]:
     # Counted here: grouping a part of the rows by SQL joins the table with itself, and may read all of it.
     for states in ([State.SCHEDULED, State.RETRYING], [State.BLOCKED]):
         rows = Job.objects.filter(state__in=states).order_by().values_list("queue", "state")
-        found.update((name, State(state)) for name, state in rows[:COUNTED])
+        counts = Counter(rows[:COUNTED])
+        found.update({(name, State(state)): count for (name, state), count in counts.items()})
     return found
 
 

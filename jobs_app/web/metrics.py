@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import platform
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import accumulate
 
 from django.db import Error, connection
@@ -148,10 +150,15 @@ def buckets(bins: Mapping[int, int]) -> list[tuple[str, float]]:
     """Fine bins as Prometheus' buckets: how many lasted no longer than each bound."""
     counts = [0] * (len(BOUNDS) + 1)
     for number, count in bins.items():
-        middle = seconds_of(number)
-        counts[next((place for place, bound in enumerate(BOUNDS) if middle <= bound), len(BOUNDS))] += count
+        counts[_place(number)] += count
     bounds: Iterable[float] = (*BOUNDS, math.inf)
     return [(_bound(bound), float(count)) for bound, count in zip(bounds, accumulate(counts), strict=True)]
+
+
+@cache
+def _place(number: int) -> int:
+    """The bucket of a bin; there are few bins."""
+    return bisect_left(BOUNDS, seconds_of(number))
 
 
 def _bound(seconds: float) -> str:
