@@ -8,10 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Count, F, Min, Q
 
 from jobs_app import conf, registry
-from jobs_app.core import dispatch, presence
+from jobs_app.core import dispatch, presence, sql
 from jobs_app.core.lanes import Policy, policy_of
 from jobs_app.core.presence import Listening
 from jobs_app.core.rollups import cursor, store
@@ -114,16 +115,15 @@ def _jobs(lanes: dict[str, Lane]) -> Counter[tuple[str, State]]:
     """Those that have not ended; what has ended is counted by the totals."""
     found: Counter[tuple[str, State]] = Counter()
     for name in lanes:
-        waiting = Job.objects.filter(queue=name, state=State.QUEUED).values("id")[:COUNTED].count()
+        waiting = Job.objects.filter(queue=name, state=State.QUEUED).values("queue")[:COUNTED].count()
         found[name, State.QUEUED] = waiting if waiting < COUNTED else max(waiting, _seen(name))
     running = Job.objects.filter(state=State.RUNNING).order_by().values_list("queue")
     for name, count in running.annotate(count=Count("*")):
         found[name, State.RUNNING] = count
-    # Counted here: grouping a part of the rows by SQL joins the table with itself, and may read all of it.
-    for states in ([State.SCHEDULED, State.RETRYING], [State.BLOCKED]):
-        rows = Job.objects.filter(state__in=states).order_by().values_list("queue", "state")
-        counts = Counter(rows[:COUNTED])
-        found.update({(name, State(state)): count for (name, state), count in counts.items()})
+    with connection.cursor() as database:
+        database.execute(sql.statement("count_apart"), {"most": COUNTED})
+        for name, state, count in database.fetchall():
+            found[name, State(state)] = count
     return found
 
 
