@@ -56,6 +56,7 @@ def main() -> int:
         metrics.text()
     p95 = taken[SCRAPES * 95 // 100]
     rows = [
+        {"what": "a scrape, least (ms)", "figure": round(taken[0], 1)},
         {"what": "a scrape, p50 (ms)", "figure": round(statistics.median(taken), 1)},
         {"what": f"a scrape, p95 (ms), at most {MOST_MS:g}", "figure": round(p95, 1)},
         {"what": "of which CPU of this process (ms)", "figure": round(spent, 1)},

@@ -19,7 +19,7 @@ from jobs_app.errors import BrokerAway, InvalidRequest
 from jobs_app.models import Flow
 from jobs_app.models.guard import writing
 from jobs_app.reads import readiness
-from jobs_app.web import probes
+from jobs_app.web import patience, probes
 from tests.support.ledger import altered, submitted
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +172,16 @@ def test_less_may_be_asked_so_that_a_balancer_keeps_a_web_process_whose_queue_is
         assert stranger().get("/readyz", {"only": wrong}).status_code == 400
     with pytest.raises(InvalidRequest, match="expected checks among ledger, tables"):
         readiness.named("secret")
+
+
+def test_alive_is_whoever_answers_also_while_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang() -> None:
+        raise AssertionError("the database was asked")
+
+    monkeypatch.setattr(patience.connection, "close_if_health_check_failed", hang)
+    assert stranger().get("/healthz").status_code == 200
+    with pytest.raises(AssertionError, match="was asked"):
+        stranger().get("/readyz")
 
 
 def test_probes_are_not_sent_to_https(settings: Any) -> None:
