@@ -10,8 +10,8 @@ COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-ver
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test measure overload fan-out schedules setup setup-development demo-data python lint types \
-	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants lock clean
+.PHONY: help demo up test measure console overload fan-out schedules setup setup-development demo-data python lint types \
+	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants pictures lock clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ fan-out: setup-development ## Post to 50,000 followers while workers are killed:
 schedules: setup-development ## Schedules of every second while beats and workers are killed: ten minutes; ARGUMENTS="--scale 0.1" is quick
 	@exec $(VENV_PYTHON) -m benchmarks.schedules $(ARGUMENTS)
 
+console: setup-development ## Measure every page and search on PostgreSQL with 1,000,000 jobs: ten minutes; ARGUMENTS="--jobs 20000" is quick
+	@exec $(VENV_PYTHON) -m benchmarks.console --database postgresql $(ARGUMENTS)
+
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \
 		-m brokers $(ARGUMENTS)
@@ -78,6 +81,9 @@ chaos: setup-development ## Break everything at random under load and count (min
 
 mutants: setup-development ## Take one guard at a time out of a copy of the code and see that tests notice
 	@exec $(VENV_PYTHON) -m tests.mutants $(ARGUMENTS)
+
+pictures: setup-development demo-data ## Take pictures of every page, light, dark and on a phone, into docs/images/console
+	@exec $(VENV_PYTHON) -m tests.pictures $(ARGUMENTS)
 
 lock: python ## Pin the requirements; make lock UPGRADE=--upgrade takes the newest versions
 	@test -x var/lock-tools/bin/uv || \

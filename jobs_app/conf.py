@@ -67,7 +67,9 @@ class Configuration(BaseModel):
     secret_key_fallbacks: Words = Field((), description="Older secret keys that are still accepted, comma-separated.")
     debug: bool = Field(False, description="Django's debug pages; never in production.")
     https: bool = Field(True, description="Served over HTTPS: secure cookies, HSTS, redirect. Off for loopback only.")
-    behind_proxy: bool = Field(False, description="Trust X-Forwarded-Proto: only behind a proxy that sets it.")
+    behind_proxy: bool = Field(
+        False, description="Trust X-Forwarded-Proto and the last X-Forwarded-For: only behind a proxy that sets both."
+    )
     allowed_hosts: Words = Field(("localhost", "127.0.0.1", "[::1]"), description="Host names served, comma-separated.")
     csrf_trusted_origins: Words = Field((), description="Origins such as https://jobs.example.org, comma-separated.")
     data_dir: Path = Field(Path("var"), description="Directory of artifacts and of the default SQLite ledger.")
@@ -124,6 +126,9 @@ class Configuration(BaseModel):
     open_uploads: int = Field(1000, ge=1, le=10_000_000, description="Uploads no job has taken that one user may have.")
     retry_after_seconds: int = Field(300, ge=1, le=86_400, description="The longest Retry-After that is told.")
 
+    roles_required: bool = Field(
+        False, description="Only who may by a role (submitters, …) submits; else also those who are in no role."
+    )
     parameters_bytes: int = Field(262_144, ge=1024, description="Largest parameters of a job, as JSON.")
     result_inline_bytes: int = Field(65_536, ge=0, description="Larger results are kept as an artifact.")
     result_bytes: int = Field(104_857_600, ge=1024, description="Larger results fail the job.")
@@ -149,6 +154,9 @@ class Configuration(BaseModel):
         ge=0,
         le=DAYS_MOST,
         description="How long single refusals are kept; their sums stay. 0: for ever.",
+    )
+    keep_audit_days: float = Field(
+        400, ge=0, le=DAYS_MOST, description="How long the audit's entries are kept; 0: for ever."
     )
     keep_minute_rollups_days: float = Field(
         14, ge=0, le=DAYS_MOST, description="How long statistics of minutes are kept; 0: for ever."

@@ -21,6 +21,9 @@ RETAIN = "weir.upkeep.retain"
 LOST_CHILD = "weir.upkeep.lost_child"
 UPKEEP = (REFILL, RESCUE, OBSERVE, ROLL, RETAIN, LOST_CHILD)
 
+DELIVER = "webhooks.deliver"
+"""The kind whose jobs carry webhooks to their endpoints (``core.webhooks``)."""
+
 SUBMIT = "weir.schedule.submit"
 """What a periodic task that submits jobs names as its task. It is decided in the ledger (``core.schedules``) and never
 sent; a beat of the release before sends it still, and workers drop it."""

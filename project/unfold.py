@@ -83,6 +83,18 @@ def _access() -> list[dict[str, Any]]:
         _item("Tokens", "key", "jobs_app", "token"),
         _item("Users", "person", "auth", "user"),
         _item("Groups", "group", "auth", "group"),
+        {
+            "title": "Access to kinds",
+            "icon": "lock",
+            "link": reverse_lazy("admin:jobs_app_kindaccess_changelist"),
+            "permission": _holds("jobs_app.manage_access"),
+        },
+        {
+            "title": "Audit",
+            "icon": "policy",
+            "link": reverse_lazy("admin:jobs_app_auditentry_changelist"),
+            "permission": _holds("jobs_app.view_audit"),
+        },
     ]
 
 

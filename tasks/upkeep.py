@@ -15,6 +15,7 @@ from jobs_app.core.failures import LEDGER_ERRORS
 from jobs_app.core.patience import watch
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import rolling
+from jobs_app.core.webhooks import sending
 from jobs_app.errors import BrokerAway
 
 P = ParamSpec("P")
@@ -83,8 +84,10 @@ def observe() -> int:
 @shared_task(name=wire.ROLL, ignore_result=True)
 @bounded
 def roll() -> int:
-    """Count what is new in the ledger for statistics."""
-    return rolling.roll(now=clock.database_now(), seconds=TURN_SECONDS)
+    """Count what is new in the ledger for statistics, and send the webhooks of the jobs that have ended."""
+    counted = rolling.roll(now=clock.database_now(), seconds=TURN_SECONDS)
+    sending.send(now=clock.database_now(), seconds=TURN_SECONDS)
+    return counted
 
 
 @shared_task(name=wire.RETAIN, ignore_result=True)

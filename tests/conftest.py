@@ -19,7 +19,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import admission, clock, estimates, gate, refusals, shares, transport
+from jobs_app.core import access, admission, audit, clock, estimates, gate, refusals, shares, transport
 from jobs_app.core import turnstile as turnstiles
 from jobs_app.core.admission import policies
 from jobs_app.core.line import line
@@ -46,6 +46,7 @@ ONCE = (
     "surfaces/api/test_schema.py",
     "surfaces/cli/test_processes.py",
     "surfaces/test_flower.py",
+    "surfaces/test_standing.py",
     "surfaces/test_install.py",
 )
 """What these show does not depend on the database: they are marked ``once``."""
@@ -122,13 +123,28 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _emptied_row_by_row(django_db_setup: None) -> Iterator[None]:
     """Tables are emptied by DELETE after a test: TRUNCATE locks them all, and meets upkeep's queries in a deadlock."""
     with pytest.MonkeyPatch.context() as patch:
-        if connection.vendor == "postgresql":
-            patch.setattr(type(connection.ops), "sql_flush", _deletions)
+        usual = type(connection.ops).sql_flush
+        patch.setattr(
+            type(connection.ops), "sql_flush", _deletions if connection.vendor == "postgresql" else _opened(usual)
+        )
         yield
 
 
+DOOR = "jobs_app_audit_pruning"
+"""What lets go of audit entries: see ``core.audit``."""
+
+
 def _deletions(operations: Any, _style: object, tables: Iterable[str], **_: object) -> list[str]:
-    return [f"DELETE FROM {operations.quote_name(table)}" for table in tables]  # foreign keys are checked at the commit
+    # Foreign keys are checked at the commit.
+    deletions = [f"DELETE FROM {operations.quote_name(table)}" for table in tables]
+    return [f"INSERT INTO {DOOR} (before) VALUES ('9999-01-01')", *deletions, f"DELETE FROM {DOOR}"]
+
+
+def _opened(usual: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    def statements(*args: Any, **options: Any) -> list[str]:
+        return [f"INSERT INTO {DOOR} (before) VALUES ('9999-01-01')", *usual(*args, **options), f"DELETE FROM {DOOR}"]
+
+    return statements
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -159,7 +175,7 @@ def _fresh_admission(
     request: pytest.FixtureRequest, _django_db_helper: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """What this process remembers of queues, users and tokens is of the test's own tables."""
-    for each in (turnstile, policies, line, rates, refusals.tally):
+    for each in (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules):
         each.forget()  # type: ignore[attr-defined]
     estimates.forget()
     if "transactional_db" not in request.fixturenames:
@@ -249,6 +265,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         (turnstiles, "REFUSAL_SECONDS"),
         (admission, "POLICY_SECONDS"),
         (estimates, "FRESH_SECONDS"),
+        (access, "RULES_SECONDS"),
     ):
         monkeypatch.setattr(place, name, 3600.0)
 

@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from jobs_app.admin.auditing import Audited
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
@@ -20,7 +22,7 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
-class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(Audited, PlainUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Users. Who is no superuser may neither hand out powers nor touch an account with more of them."""
 
     form = UserChangeForm
@@ -45,7 +47,7 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(PlainGroupAdmin, ModelAdmin):
+class GroupAdmin(Audited, PlainGroupAdmin, ModelAdmin):
     """Groups. Only superusers change them: a group's permissions are its members'."""
 
     compressed_fields = False

@@ -7,9 +7,10 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from jobs_app.admin import presentation
+from jobs_app.core import access
 from jobs_app.models import Job
 from jobs_app.reads import jobs
-from jobs_app.reads.views import JobView
+from jobs_app.reads.views import ANYONE, JobView, hidden
 
 
 class JobDisplay:
@@ -85,6 +86,9 @@ class JobDisplay:
     @display(description="Parameters")
     def parameters_shown(self, job: Job) -> str:
         """As validated, secrets starred out; the sealed ones are never read here."""
+        viewer = getattr(job, "viewer", ANYONE)
+        if not access.sees_parameters(viewer, job.kind, job.owner_id):
+            return hidden(job.kind)
         return presentation.as_json(job.parameters)
 
     @display(description="Result")

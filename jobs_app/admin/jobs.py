@@ -63,6 +63,13 @@ class JobAdmin(JobDisplay, JobActions):
         listing = request.resolver_match is not None and request.resolver_match.url_name == LIST
         return rows.defer(*BIG_COLUMNS) if listing else rows.select_related("owner")
 
+    def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> Job | None:
+        """The job, and who looks at it."""
+        found: Job | None = super().get_object(request, *args, **options)
+        if found is not None:
+            found.viewer = request.user  # type: ignore[attr-defined]
+        return found
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
     ) -> tuple[QuerySet[Job], bool]:

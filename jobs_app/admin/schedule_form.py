@@ -24,7 +24,7 @@ from jobs_app.admin.schedule_fields import (
     queue_choices,
     task_choices,
 )
-from jobs_app.core import admission
+from jobs_app.core import access, admission
 from jobs_app.core.clock import database_now
 from jobs_app.core.schedules import timings, work
 from jobs_app.core.schedules.changes import Choices
@@ -71,6 +71,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         Group.objects.order_by("name"), required=False, widget=UnfoldAdminSelectMultipleWidget,
         help_text="Groups whose members may read its report, beside those who see all jobs.",
     )  # fmt: skip
+
+    user: Any = None
+    """Who fills it in, set by the screen on a class of its own."""
 
     class Meta:
         model = PeriodicTask
@@ -157,6 +160,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     def _check_job(self, kind: str, parameters: dict[str, Any], queue: str) -> None:
         if not kind:
             self.add_error("kind", "expected a kind of job, got none")
+            return
+        if not access.may_submit(self.user, kind):
+            self.add_error("kind", f"expected a kind that you may submit, got {kind}")
             return
         try:
             if queue:

@@ -21,12 +21,16 @@ from jobs_app.admin.base import user_of
 from jobs_app.admin.schedule_fields import SUBMIT_WORDS
 from jobs_app.admin.schedule_form import OF_JOBS, ScheduleForm
 from jobs_app.admin.timings import GuardedAdmin, operates
+from jobs_app.core import access, audit
 from jobs_app.core.clock import database_now
 from jobs_app.core.schedules import changes, ticks
 from jobs_app.core.schedules.work import read_object
 from jobs_app.errors import InvalidRequest, NotAllowed
+from jobs_app.models import Schedule
+from jobs_app.reads.views import ANYONE, hidden
 
 IS_JOB = f"task == '{wire.SUBMIT}'"
+POLICIES = ("missed", "missed_cap", "overlap", "gap", "repeat", "value")
 IS_NO_JOB = f"task != '{wire.SUBMIT}'"
 
 admin.site.unregister(PeriodicTask)
@@ -89,6 +93,24 @@ class ScheduleAdmin(GuardedAdmin):
         ),
     )
 
+    def snapshot(self, row: PeriodicTask) -> dict[str, Any]:
+        """With the policies."""
+        chosen = Schedule.objects.filter(pk=row.pk).values(*POLICIES).first()
+        return {**super().snapshot(row), **(chosen or {})}
+
+    def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """The schedule, and who looks at it."""
+        row = super().get_object(request, *args, **options)
+        if row is not None:
+            row.viewer = request.user
+        return row
+
+    def get_form(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """The form, which is told who fills it in."""
+        form = super().get_form(request, *args, **options)
+        form.user = request.user
+        return form
+
     def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:
         """Who may not change a schedule sees it in words."""
         if obj is not None and not self.has_change_permission(request, obj):
@@ -96,8 +118,9 @@ class ScheduleAdmin(GuardedAdmin):
         return super().get_fieldsets(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
-        """Never of upkeep."""
-        return super().has_change_permission(request, obj) and not _is_upkeep(obj)
+        """Never of upkeep; nor of a kind whose parameters are not for these eyes."""
+        readable = obj is None or _readable(request.user, obj)
+        return super().has_change_permission(request, obj) and not _is_upkeep(obj) and readable
 
     def has_delete_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
         """Never of upkeep."""
@@ -142,6 +165,11 @@ class ScheduleAdmin(GuardedAdmin):
                 act = changes.resume if enabled else changes.pause
                 act(changes.row_of(schedule, now=now), actor=user_of(request), now=now)
             else:
+                verb = "resume" if enabled else "pause"
+                audit.record(
+                    user_of(request), f"schedule.{verb}", f"schedule {schedule.name}", now=now,
+                    before={"enabled": schedule.enabled}, after={"enabled": enabled},
+                )  # fmt: skip
                 schedule.enabled = enabled
                 # Only these columns: beat writes the others meanwhile. save() also tells beat to look again.
                 schedule.save(update_fields=["enabled", "last_run_at", "date_changed"])
@@ -184,6 +212,8 @@ class ScheduleAdmin(GuardedAdmin):
     @display(description="With")
     def message(self, schedule: PeriodicTask) -> str:
         """The arguments it sends."""
+        if not _readable(getattr(schedule, "viewer", ANYONE), schedule):
+            return hidden(_kind_of(schedule))
         return presentation.as_json(read_object(schedule.kwargs))
 
     @display(description="When")
@@ -201,6 +231,14 @@ class ScheduleAdmin(GuardedAdmin):
     def runs(self, schedule: PeriodicTask) -> str:
         """How many, since beat began to count."""
         return f"{schedule.total_run_count:,}"
+
+
+def _kind_of(schedule: PeriodicTask) -> str:
+    return str(read_object(schedule.kwargs).get("kind", "")) if schedule.task == wire.SUBMIT else ""
+
+
+def _readable(viewer: Any, schedule: PeriodicTask) -> bool:
+    return access.sees_parameters(viewer, _kind_of(schedule), None)
 
 
 def _is_upkeep(schedule: PeriodicTask | None) -> bool:

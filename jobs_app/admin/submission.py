@@ -41,7 +41,7 @@ class KindsView(UnfoldModelAdminViewMixin, TemplateView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """The template's values; what the route passes is the package's own to add."""
         context.pop("model_admin", None)
-        return super().get_context_data(kinds=kinds.kinds(), **context)
+        return super().get_context_data(kinds=kinds.offered(user_of(self.request)), **context)
 
 
 class SubmitView(UnfoldModelAdminViewMixin, FormView):  # type: ignore[type-arg]

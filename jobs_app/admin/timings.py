@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from jobs_app import wire
+from jobs_app.admin.auditing import Audited
 from jobs_app.core import timing as core_timing
 from jobs_app.core.clock import database_now
 from jobs_app.errors import InvalidRequest
@@ -29,7 +30,7 @@ def operates(request: HttpRequest) -> bool:
     return bool(request.user.has_perms([SEE_ALL, ACT_ON_ALL]))
 
 
-class GuardedAdmin(ModelAdmin):
+class GuardedAdmin(Audited, ModelAdmin):
     """Adding, changing and deleting need the permissions to see and to act on all jobs as well."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -19,11 +19,12 @@ from jobs_app.admin import acting, presentation
 from jobs_app.admin.base import LedgerAdmin, user_of
 from jobs_app.admin.filters import ValidFilter
 from jobs_app.admin.submission import dress
-from jobs_app.core import tokens
+from jobs_app.core import audit, tokens
 from jobs_app.core.clock import database_now
 from jobs_app.errors import InvalidRequest, NotAllowed
 from jobs_app.models import Token
 from jobs_app.models.job import ACT_ON_ALL
+from jobs_app.scopes import USUAL, Scope
 
 
 class TokenForm(forms.Form):
@@ -31,6 +32,10 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=100, label="What it is for", help_text="Such as “nightly import”.")
     days = forms.IntegerField(min_value=1, max_value=3650, label="Days until it expires")
+    scopes = forms.MultipleChoiceField(
+        choices=[(each.value, f"{each}: {each.meaning}") for each in Scope], label="What it may be used for",
+        widget=forms.CheckboxSelectMultiple, initial=[each.value for each in Scope if each in USUAL],
+    )  # fmt: skip
     owner = forms.ModelChoiceField(
         get_user_model().objects.none(), to_field_name="username", label="Owner's user name", widget=forms.TextInput
     )
@@ -62,7 +67,7 @@ class TokenAdmin(LedgerAdmin):
     search_fields = ("name", "prefix", "owner__username")
     actions = ("revoke_selected",)
     fields = readonly_fields = (
-        "name", "prefix_shown", "owner", "validity_in_words", "created", "expires", "last_used", "revoked",
+        "name", "prefix_shown", "owner", "scopes", "validity_in_words", "created", "expires", "last_used", "revoked",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
@@ -85,8 +90,9 @@ class TokenAdmin(LedgerAdmin):
             given = form.cleaned_data
             try:
                 row, text = tokens.issue(
-                    given.get("owner", user_of(request)), given["name"], now=database_now(), days=given["days"]
-                )
+                    given.get("owner", user_of(request)), given["name"], now=database_now(), days=given["days"],
+                    grants=given["scopes"], actor=user_of(request),
+                )  # fmt: skip
             except InvalidRequest as error:
                 form.add_error(None, str(error))
             else:
@@ -100,9 +106,11 @@ class TokenAdmin(LedgerAdmin):
         now = database_now()
 
         def revoke(token: Token) -> None:
-            if token.owner_id != request.user.pk and not request.user.has_perm(ACT_ON_ALL):
-                raise NotAllowed("expected a token of yours; you may not act for other users")
-            if tokens.revoke(token, now=now):
+            user = user_of(request)
+            if token.owner_id != user.pk and not user.has_perm(ACT_ON_ALL):
+                with audit.refusals(user, "token.revoke", f"token {token.pk} ({token.prefix}…)", now=now):
+                    raise NotAllowed("expected a token of yours; you may not act for other users")
+            if tokens.revoke(token, now=now, actor=user):
                 self.log_change(request, token, "Revoked.")
 
         acting.act(request, acting.selected(request, queryset), revoke, noun="token", done="revoked")

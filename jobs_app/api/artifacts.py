@@ -16,13 +16,14 @@ from jobs_app import conf
 from jobs_app.api import downloads
 from jobs_app.api.bodies import content_length
 from jobs_app.api.refusals import HttpRefusal, LengthRequired
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import artifacts, clock
 from jobs_app.errors import InvalidParameters, TooLarge
 from jobs_app.reads import files
 from jobs_app.reads.views import ArtifactView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["artifacts"])
+router = Router(tags=["artifacts"], auth=needs(Scope.READ, writing=Scope.SUBMIT))
 
 FORM = "multipart/form-data"
 CURLS_OWN = "application/x-www-form-urlencoded"

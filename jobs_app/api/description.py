@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ninja.openapi.schema import OpenAPISchema
@@ -9,6 +10,7 @@ from ninja.openapi.schema import OpenAPISchema
 from jobs_app import registry
 from jobs_app.api import problems
 from jobs_app.registry import Kind
+from jobs_app.scopes import Scope
 
 COMPONENTS = "#/components/schemas/"
 SUBMISSION = "Submission"
@@ -35,6 +37,19 @@ def complete(document: OpenAPISchema) -> OpenAPISchema:
             operation["responses"].setdefault("default", _PROBLEM)
             if method == "head":  # which is described like its GET, but for a name of its own
                 operations[method] = {**operation, "operationId": f"{operation['operationId']}_head"}
+    return document
+
+
+def scoped(document: OpenAPISchema, scopes: Mapping[tuple[str, str], Scope | None]) -> OpenAPISchema:
+    """Say of each operation which scope a token needs. ``scopes`` is keyed by path and method."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            scope = scopes[path, method.upper()]
+            words = "Not for tokens: it needs a session."
+            if scope is not None:
+                operation["x-required-scope"] = str(scope)
+                words = f"A token needs the scope `{scope}`."
+            operation["description"] = "\n\n".join(filter(None, (operation.get("description"), words)))
     return document
 
 

@@ -9,7 +9,9 @@ from uuid import UUID
 from django.urls import reverse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from jobs_app import searching
 from jobs_app.api.artifacts import ArtifactBody
+from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
@@ -33,10 +35,14 @@ class Submission(BaseModel):
     kind: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     queue: str | None = Field(None, description="Default: the kind's.")
+    webhook: str | None = Field(None, description="The name of a webhook of yours that is told of its end.")
     priority: int = Field(0, description="-100 to 100; higher runs first.")
     due_at: Moment | None = Field(None, description="Not before this time.")
     expires_at: Moment | None = Field(None, description="Fail if not started by then.")
     max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
+    tags: list[str] = Field(
+        default_factory=list, description="At most 10, of 1 to 50 printable characters, to find the job by: q=tag:…"
+    )
     overflow: bool = Field(False, description="Into a full queue too, up to its hard limit; needs a permission.")
 
     def options(self) -> dict[str, Any]:
@@ -88,9 +94,16 @@ class EndedJob(JobBody):
     result: Any = Field(None, description="What the handler returned, if it is small; else see links.")
 
 
+Q_WORDS = (
+    "A search, as the console has it in its address: state:failed kind:datasets.aggregate owner:alice tag:nightly "
+    "param.measure:delay since:2d. Qualifiers: " + ", ".join(searching.NAMES) + ". What is beside it must hold as well."
+)
+
+
 class JobQuery(BaseModel):
     """Which jobs to list."""
 
+    q: str = Field("", description=Q_WORDS, max_length=searching.TEXT_LENGTH)
     state: list[State] = Field(default_factory=list, description="May be repeated.")
     kind: str = ""
     queue: str = ""
@@ -102,9 +115,9 @@ class JobQuery(BaseModel):
     limit: int = Field(jobs.PAGE, description="Jobs a page, 1 to 200.")
     cursor: str | None = Field(None, description="next_cursor of the page before.")
 
-    def filter(self) -> jobs.JobFilter:
-        """As the reads take it."""
-        return jobs.JobFilter(
+    def filter(self) -> JobFilter:
+        """As the reads take it. Raises InvalidRequest for a search that cannot be read."""
+        return searching.parse(self.q) & JobFilter(
             states=tuple(self.state),
             kind=self.kind,
             queue=self.queue,

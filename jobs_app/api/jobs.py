@@ -17,19 +17,21 @@ from jobs_app.api import downloads, preference, tickets
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.api.bodies import bounded
 from jobs_app.api.job_bodies import Artifacts, Attempts, EndedJob, JobBody, JobQuery, Jobs, LogLines, Rerun, Submission
-from jobs_app.api.security import token_of, user_of
+from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import admission, clock, control, submission
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import Via
 from jobs_app.reads import files, jobs
 from jobs_app.reads.views import JobView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["jobs"])
+router = Router(tags=["jobs"], auth=needs(Scope.READ, writing=Scope.SUBMIT))
 
 KEY = "Idempotency-Key"
 KEY_WORDS = "The same key with the same request gives the same job, whenever it is sent again."
 PREFER_WORDS = "wait=5: answer when the job has ended, or after 5 seconds (at most 30). wait: as fits the kind."
 LINE_LIMIT = 10**18 - 1
+SEE_ALL = "jobs_app.see_all_jobs"
 
 
 @router.post("", response={202: JobBody, 200: EndedJob | JobBody}, url_name="jobs")
@@ -64,12 +66,25 @@ def list_jobs(request: HttpRequest, response: HttpResponse, query: Query[JobQuer
         raise InvalidRequest(
             f"expected the parameters {', '.join(JobQuery.model_fields)}, got {', '.join(unknown)[:100]}"
         )
-    page = jobs.job_page(user_of(request), query.filter(), cursor=query.cursor, limit=query.limit)
+    wanted = query.filter()
+    if wanted.relative:
+        wanted = wanted.at(clock.database_now())
+    page = jobs.job_page(user_of(request), wanted, cursor=query.cursor, limit=query.limit)
     if page.next_cursor is not None:
         following = request.GET.copy()
         following["cursor"] = page.next_cursor
         response["Link"] = f'<{request.path}?{following.urlencode()}>; rel="next"'
     return Jobs(jobs=[JobBody.of_view(each) for each in page.jobs], next_cursor=page.next_cursor)
+
+
+@router.get("/events", response={307: None}, url_name="list_events")
+def follow_list(request: HttpRequest) -> HttpResponse:
+    """The jobs you may see as server-sent events: ``changed`` when some of them moved, and then the list is asked for
+    again. A hint may be late, or one may stand for many. Answers with the stream's own address."""
+    user = user_of(request)
+    ticket = tickets.issue_list(None if user.has_perm(SEE_ALL) else user.pk)
+    address = f"{conf.current().stream_url.rstrip('/')}/stream/jobs?ticket={ticket}"
+    return HttpResponse(status=307, headers={"Location": address})
 
 
 @router.get("/{uuid:job_id}", response=JobBody, url_name="job")
@@ -132,11 +147,11 @@ def download_output(
     return downloads.serve(request, files.output(user_of(request), job_id, name), inline=inline)
 
 
-@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel")
+@router.post("/{uuid:job_id}/cancel", response=JobBody, url_name="job_cancel", auth=needs(Scope.ACT))
 def cancel(request: HttpRequest, job_id: UUID) -> JobBody:
     """Cancel the job: a waiting one ends at once, a running one is told to stop. Twice is no error."""
     row = control.cancel(job_id, actor=user_of(request), now=clock.database_now())
-    return JobBody.of_view(JobView.of(row))
+    return JobBody.of_view(JobView.of(row, user_of(request)))
 
 
 @router.post("/{uuid:job_id}/rerun", response={202: JobBody, 200: JobBody}, url_name="job_rerun")
@@ -177,7 +192,7 @@ def follow(
 def _accepted(
     accepted: submission.Accepted, request: HttpRequest, response: HttpResponse, *, waited: bool = False
 ) -> Status[JobBody]:
-    view = JobView.of(accepted.job)
+    view = JobView.of(accepted.job, user_of(request))
     body = JobBody.of_view(view, None if view.final else view.promised)
     response["Location"] = body.links["self"]
     _tell_allowances(accepted.job.queue, request, response)

@@ -7,12 +7,14 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app import queueing
+from jobs_app.api.security import needs
 from jobs_app.core import clock
 from jobs_app.errors import InvalidRequest
 from jobs_app.reads import planner
 from jobs_app.reads.planner import PlanView, Question
+from jobs_app.scopes import Scope
 
-router = Router(tags=["planner"])
+router = Router(tags=["planner"], auth=needs(Scope.READ))
 
 
 class PlannerQuery(BaseModel):

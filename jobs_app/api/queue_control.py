@@ -8,12 +8,13 @@ from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app.api.bodies import bounded
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock, lane_control
 from jobs_app.reads import lanes
 from jobs_app.reads.lanes import LaneView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["queues"])
+router = Router(tags=["queues"], auth=needs(Scope.READ, writing=Scope.QUEUES))
 
 
 class Bounds(BaseModel):

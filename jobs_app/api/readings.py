@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import close_old_connections
 
 from jobs_app.lifecycle import State
-from jobs_app.reads import jobs
+from jobs_app.reads import jobs, watching
 from jobs_app.reads.views import JobView
 
 LINES = 500
@@ -52,6 +52,12 @@ def read(after: Mapping[UUID, int], known: Mapping[UUID, bytes]) -> Reading:
     found = jobs.log_lines_of(wanted, limit=LINES)
     lines = {job_id: [(line.id, line.model_dump_json().encode()) for line in each] for job_id, each in found.items()}
     return Reading(snapshots, lines, more=sum(map(len, lines.values())) >= LINES)
+
+
+def changed(last: int | None) -> tuple[int, set[int | None]]:
+    """Whose jobs have moved since an event: see ``watching.changed_owners``."""
+    close_old_connections()
+    return watching.changed_owners(last)
 
 
 def _snapshot(view: JobView) -> Snapshot:

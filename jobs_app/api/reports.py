@@ -15,13 +15,14 @@ from pydantic import BaseModel, Field
 from jobs_app import conf
 from jobs_app.api import conditional, downloads
 from jobs_app.api.artifacts import ArtifactBody
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock
 from jobs_app.reads import report_results, reports
 from jobs_app.reads.files import Content
 from jobs_app.reads.report_views import ReportLine, ReportView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["reports"])
+router = Router(tags=["reports"], auth=needs(Scope.READ))
 
 AGE = "Report-Age"
 

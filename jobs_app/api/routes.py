@@ -11,7 +11,9 @@ from ninja.openapi.schema import OpenAPISchema
 
 from jobs_app.api import (
     artifacts,
+    audit,
     description,
+    failures,
     jobs,
     kinds,
     planner,
@@ -22,9 +24,11 @@ from jobs_app.api import (
     security,
     statistics,
     tokens,
+    webhooks,
 )
 from jobs_app.api.bodies import JsonParser, JsonRenderer
 from jobs_app.errors import NotFound
+from jobs_app.scopes import Scope
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -37,11 +41,12 @@ class Api(NinjaAPI):
         self.add_exception_handler(Exception, problems.answer)
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """The description, with each kind's parameters."""
-        return description.complete(super().get_openapi_schema(**options))
+        """The description, with each kind's parameters, and the scope that each route asks of a token."""
+        document = description.complete(super().get_openapi_schema(**options))
+        return description.scoped(document, security.scopes_of(self))
 
 
-unknown = Router()
+unknown = Router(auth=security.EITHER)
 
 
 @unknown.api_operation(METHODS, "/{path:rest}", include_in_schema=False)
@@ -55,7 +60,8 @@ api = Api(
     version="1.0.0",
     description="Submit slow work, watch it, fetch what it made. Errors are problem details (RFC 9457).",
     urls_namespace="api",
-    auth=security.EITHER,
+    # A route that says nothing of scopes is closed to tokens.
+    auth=security.Session(),
     renderer=JsonRenderer(),
     parser=JsonParser(),
     # Without this the page would show the description to a validator on the internet.
@@ -66,11 +72,14 @@ api.add_router("/kinds", kinds.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
+api.add_router("/audit", audit.router)
+api.add_router("/webhooks", webhooks.router)
 api.add_router("/planner", planner.router)
 api.add_router("/queues", queues.router)
+api.add_router("/failures", failures.router)
 api.add_router("/schedules", schedules.router)
 api.add_router("/reports", reports.router)
 api.add_router("/statistics", statistics.router)
 for _prefix, _router in getattr(settings, "KIND_ROUTERS", {}).items():
-    api.add_router(_prefix, _router)
+    api.add_router(_prefix, _router, auth=security.needs(Scope.READ, writing=Scope.SUBMIT))
 api.add_router("", unknown)

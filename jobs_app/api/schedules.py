@@ -7,14 +7,15 @@ from django.urls import reverse
 from ninja import Query, Router, Status
 from pydantic import BaseModel, Field
 
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock
 from jobs_app.core.schedules import changes, ticks
 from jobs_app.reads import schedules
 from jobs_app.reads.schedule_views import ScheduleDetailView, ScheduleView, TickView
 from jobs_app.reads.schedules import Only
+from jobs_app.scopes import Scope
 
-router = Router(tags=["schedules"])
+router = Router(tags=["schedules"], auth=needs(Scope.READ, writing=Scope.SCHEDULES))
 
 
 class SchedulesQuery(BaseModel):

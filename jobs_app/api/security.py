@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
@@ -11,12 +12,15 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
+from ninja import NinjaAPI
+from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
-from ninja.utils import check_csrf
+from ninja.utils import check_csrf, normalize_path
 
 from jobs_app.api import problems
-from jobs_app.core import clock, tokens
+from jobs_app.core import audit, clock, tokens
 from jobs_app.errors import NotAllowed, NotAuthenticated
+from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -26,12 +30,28 @@ View = Callable[..., HttpResponseBase]
 
 
 class Token(HttpBearer):
-    """``Authorization: Bearer weir_…``. A wrong token is refused even if there is a session."""
+    """``Authorization: Bearer weir_…``. A wrong token is refused even if there is a session.
+
+    scope: what the token has to be for; None is any. writing: the same for requests that change something.
+    """
+
+    def __init__(self, scope: Scope | None, *, writing: Scope | None = None) -> None:
+        super().__init__()
+        self.scope, self.writing = scope, writing or scope
+
+    def needed(self, method: str | None) -> Scope | None:
+        """The scope that a request by this method needs."""
+        return self.scope if method in SAFE_METHODS else self.writing
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
-        """The token's owner. Raises NotAuthenticated."""
-        row = tokens.authenticate(token.strip(), now=clock.database_now())
+        """The token's owner. Raises NotAuthenticated, and NotAllowed for a token that is not for this."""
+        now = clock.database_now()
+        row = tokens.authenticate(token.strip(), now=now)
+        scope = self.needed(request.method)
         request.token_id = row.pk  # type: ignore[attr-defined]
+        audit.came_with(row.pk)
+        if scope is not None:
+            tokens.demand(row, scope, now=now, where=f"{request.method} {request.path_info}")
         return row.owner
 
 
@@ -67,7 +87,38 @@ class SessionOnly(Session):
         return super().__call__(request)
 
 
-EITHER: list[Callable[[HttpRequest], User | None]] = [Token(), Session()]
+Ways = list[Callable[[HttpRequest], "User | None"]]
+
+
+def needs(scope: Scope, *, writing: Scope | None = None) -> Ways:
+    """How a route, or all of a router's, are opened: by a session, or by a token with the scope.
+
+    writing: the scope for methods that change something, where it is another. Which one a route needs is what
+    ``tests/surfaces/api/test_scopes.py`` asks of every route.
+    """
+    return [Token(scope, writing=writing), Session()]
+
+
+EITHER: Ways = [Token(None), Session()]
+"""Any token: for what every member may see."""
+
+
+def operations_of(api: NinjaAPI) -> Iterator[tuple[str, str, Operation]]:
+    """Every route of the API: its path as the description has it, a method, and what answers."""
+    for router in api._get_bound_routers():
+        for path, view in router.path_operations.items():
+            whole = normalize_path("/".join(("/api", *filter(None, (router.prefix, path)))))
+            for operation in view.operations:
+                for method in operation.methods:
+                    yield re.sub(r"{[^}:]+:", "{", whole), method, operation
+
+
+def scopes_of(api: NinjaAPI) -> dict[tuple[str, str], Scope | None]:
+    """The scope that a token needs on each path with each method; None where no token is taken, or any is."""
+    return {
+        (path, method): next((way.needed(method) for way in operation.auth_callbacks if isinstance(way, Token)), None)
+        for path, method, operation in operations_of(api)
+    }
 
 
 def user_of(request: HttpRequest) -> User:

@@ -8,15 +8,16 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock
 from jobs_app.errors import InvalidRequest
 from jobs_app.reads import statistics
 from jobs_app.reads.statistics import By, Question
 from jobs_app.reads.statistics_views import StatisticsView
+from jobs_app.scopes import Scope
 from jobs_app.steps import Step
 
-router = Router(tags=["statistics"])
+router = Router(tags=["statistics"], auth=needs(Scope.READ))
 
 
 class StatisticsQuery(BaseModel):

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from jobs_app.api import problems, tickets
+from jobs_app.api.list_watching import ListPoller, ListWatcher
 from jobs_app.api.refusals import WrongMethod
 from jobs_app.api.watching import ENDED, MAX_STREAMS, Poller, Watcher
 from jobs_app.errors import NotFound
@@ -26,6 +27,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = dict[str, str]
 
+LIST = "/stream/jobs"
 ADDRESS = re.compile(r"/stream/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 KEEPALIVE_SECONDS = 15.0
 STREAM_SECONDS = 3600.0
@@ -52,6 +54,7 @@ class Application:
         self._limit = limit
         self._keepalive_seconds = keepalive_seconds
         self._poller: Poller | None = None
+        self._lists: ListPoller | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, as ASGI 3 has it."""
@@ -69,6 +72,13 @@ class Application:
         if self._poller is None:
             self._poller = Poller(self._limit)
         return self._poller
+
+    @property
+    def lists(self) -> ListPoller:
+        """The poller of those who watch the list."""
+        if self._lists is None:
+            self._lists = ListPoller(self._limit)
+        return self._lists
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -93,24 +103,30 @@ class Application:
             await _begin(send, 200, {**EVENTS, **shared})
             await self._follow(watcher, receive, send)
         finally:
-            self.poller.leave(watcher)
+            if isinstance(watcher, ListWatcher):
+                self.lists.leave(watcher)
+            else:
+                self.poller.leave(watcher)
 
-    def _admit(self, scope: Scope, given: Headers) -> Watcher | None:
-        """A watcher for the job that the ticket is for; None for a reader who has seen its end."""
+    def _admit(self, scope: Scope, given: Headers) -> Watcher | ListWatcher | None:
+        """A watcher for the job, or the list, that the ticket is for; None for a reader who has seen a job's end."""
         address = ADDRESS.fullmatch(scope["path"])
-        if address is None:
+        if address is None and scope["path"] != LIST:
             raise NotFound("expected /stream/jobs/{id}?ticket=…, as /api/jobs/{id}/events gives it")
         if scope["method"] != "GET":
             raise WrongMethod(f"expected the method GET, got {scope['method']}", {"Allow": "GET, OPTIONS"})
         query = parse_qs(scope["query_string"].decode("latin-1"))
+        ticket = query.get("ticket", [""])[0]
+        if address is None:
+            return self.lists.watch(tickets.check_list(ticket))
         job_id = UUID(address[1])
-        tickets.check(query.get("ticket", [""])[0], job_id)
+        tickets.check(ticket, job_id)
         last = LAST_ID.fullmatch(given.get("last-event-id", "")) or LAST_ID.fullmatch(query.get("after", ["0"])[0])
         if last is not None and last[2] == f".{ENDED}":
             return None
         return self.poller.watch(job_id, int(last[1]) if last is not None else 0)
 
-    async def _follow(self, watcher: Watcher, receive: Receive, send: Send) -> None:
+    async def _follow(self, watcher: Watcher | ListWatcher, receive: Receive, send: Send) -> None:
         """Send what the watcher is given until the job has ended or the reader is gone."""
         gone = asyncio.create_task(_until_gone(receive))
         gone.add_done_callback(lambda _: watcher.wake.set())
@@ -137,8 +153,9 @@ class Application:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                if self._poller is not None:
-                    await self._poller.close()
+                for poller in (self._poller, self._lists):
+                    if poller is not None:
+                        await poller.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
             await send({"type": "lifespan.startup.complete"})

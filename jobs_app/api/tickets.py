@@ -1,4 +1,4 @@
-"""Tickets to the live stream: the API looks whether someone may see a job, the stream only whether the API said so."""
+"""Tickets to the live stream: the API looks what someone may see, the stream only whether the API said so."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ LIFE = timedelta(hours=1)
 """A ticket begins streams for this long; one that has begun goes on."""
 
 LENGTH = 200
+LIST = "list of jobs:"
 
 
 def issue(job_id: UUID) -> str:
@@ -28,6 +29,23 @@ def check(ticket: str, job_id: UUID) -> None:
         opened = ""
     if opened != str(job_id):
         raise NotAllowed("expected a valid ticket for this job's stream; ask /api/jobs/{id}/events for a new one")
+
+
+def issue_list(owner: int | None) -> str:
+    """A ticket to the stream of the list of jobs: of one user's, or of all if ``owner`` is None."""
+    return _signer().sign(LIST + ("all" if owner is None else str(owner)))
+
+
+def check_list(ticket: str) -> int | None:
+    """Whose jobs a ticket lets somebody know of; None for all. Raises NotAllowed."""
+    try:
+        opened = _signer().unsign(ticket[:LENGTH], max_age=LIFE)
+    except signing.BadSignature:
+        opened = ""
+    whose = opened.removeprefix(LIST)
+    if not opened.startswith(LIST) or not (whose == "all" or whose.isdecimal()):
+        raise NotAllowed("expected a valid ticket for the stream of the list; ask /api/jobs/events for a new one")
+    return None if whose == "all" else int(whose)
 
 
 def _signer() -> signing.TimestampSigner:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
 
     queue; priority from -100 to 100, higher first; due_at and expires_at, with a time zone; max_attempts.
     idempotency_key: the same key with the same request gives the same job; made for each call if left out.
+    tags: at most 10 words, to find the job by.
     wait: seconds for which the server may hold its answer back until the job has ended.
     overflow: into a full queue too, up to its hard limit; needs a permission.
     """
@@ -44,6 +45,7 @@ class Options(TypedDict, total=False):
     idempotency_key: str | None
     wait: float | None
     overflow: bool
+    tags: Sequence[str]
 
 
 def submit(kind: str, parameters: Mapping[str, Any] | None, options: Options) -> Plan[Job]:
@@ -58,6 +60,8 @@ def submit(kind: str, parameters: Mapping[str, Any] | None, options: Options) ->
         body[name] = None if moment is None else _with_zone(moment, name).isoformat()
     if options.get("overflow"):
         body["overflow"] = True
+    if options.get("tags"):
+        body["tags"] = list(options["tags"])
     body = {name: value for name, value in body.items() if value is not None}
     key, wait = options.get("idempotency_key"), options.get("wait")
     # Made before the first try, so that all tries are one request.

@@ -17,14 +17,15 @@
    ``stamps`` tell the worker's parent that it still gets a turn, ``patience`` cuts off a database that does not answer.
    ``inline`` runs a quick job in the web process, when the caller waits.
 5. ``rescue`` finds jobs whose worker is gone; ``control`` is what people do to jobs; ``schedules`` decides what is due.
+   ``failure_control`` is what people say of failures that are alike, which the rollups count.
    ``lanes`` say what holds for a queue, ``lane_control`` is what people change of it, ``presence`` tells who takes
    its jobs. ``flow`` notes what moves through it; ``pulses``, ``ranges`` and ``estimates`` make of that how long things
    will take.
 6. ``spawning`` makes the children of a running job; ``families`` lets them in as there is room, has their parent wait,
    go on or end, and ends them with it. ``previews`` are what a kind shows, and writes, while its job is submitted;
    ``desk`` is what else packages of kinds ask for.
-7. ``artifacts`` keeps files, ``tokens`` opens the API, ``sealing`` encrypts secrets. ``traces`` are what
-   OpenTelemetry is told of a job's way, ``vitals`` what probes are told of a process.
+7. ``artifacts`` keeps files, ``terms`` what a job is found by, ``tokens`` opens the API, ``sealing`` encrypts secrets.
+   ``traces`` are what OpenTelemetry is told of a job's way, ``vitals`` what probes are told of a process.
 8. Under all of them ``transitions`` is the only writer of state: every move is guarded by (id, state, attempt), acts on
    the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries`` and ``sql`` how databases
    differ; ``clock`` what time it is. Everything else takes ``now`` as an argument.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from jobs_app import conf
@@ -55,7 +56,7 @@ def give_back(job: Job, *, now: datetime, reason: str, started: bool = False) ->
         if row is None:
             return False
         cancelled = row.cancel_requested_at is not None
-        changes = {} if started or _started_before(row) else {"started_at": None}
+        changes: dict[str, Any] = {} if started or _started_before(row) else {"started_at": None}
         transitions.move(
             job.id, State.RUNNING, State.CANCELLED if cancelled else State.QUEUED, attempt=job.attempt, now=now,
             event=EventName.CANCELLED if cancelled else EventName.RESCUED, reason=reason, **changes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs_app import registry
-from jobs_app.core import families, sealing, submission, transitions
+from jobs_app.core import access, audit, families, sealing, submission, transitions
 from jobs_app.errors import Conflict, NotAllowed, NotFound
 from jobs_app.lifecycle import WAITING, EventName, State, Via
 from jobs_app.models import Job
@@ -32,15 +32,13 @@ def cancel(job_id: UUID, *, actor: User | None, now: datetime) -> Job:
     """
     # The job may move between reading and writing; each try is guarded by what was read.
     for _ in range(TRIES):
-        job = _find(job_id, actor)
+        job = _find(job_id, actor, "job.cancel", now)
         if job.status is State.CANCELLED or (job.status is State.RUNNING and job.cancel_requested_at):
             return job
         if job.final:
             raise Conflict(f"expected a job that has not ended, and this one has {job.state}")
-        cancel_now = _cancel_waiting if job.status in WAITING else families.ask_to_stop
-        done = cancel_now(job, now=now, actor=actor)
-        if done:
-            return _find(job_id, actor)
+        if _cancel(job, actor, now):
+            return _find(job_id, actor, "job.cancel", now)
     raise Conflict("the job kept changing; look at it again")
 
 
@@ -53,19 +51,26 @@ def rerun(
     via: Via = Via.PYTHON,
     idempotency_key: str | None = None,
     token: int | None = None,
+    tags: Sequence[str] | None = None,
 ) -> submission.Accepted:
     """Submit a new job like this one, linked to it; ``changes`` replace single parameters. The old one stays as it is.
+    tags: default those of the old one.
 
     A mask in ``changes``, however deep, where the old job shows a mask too, means the old secret.
 
     Raises NotFound, NotAllowed (changes to another's job that holds a secret), and what ``submission.accept`` raises.
     """
-    job = _find(job_id, actor)
-    if job.sealed and changes and actor is not None and actor.pk != job.owner_id:
+    job = _find(job_id, actor, "job.rerun", now)
+    if job.sealed and changes and _anothers(job, actor) and actor is not None:
         # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
-        raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
+        with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
+            raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
     original = original_parameters(job)
     parameters = {**original, **_unmasked(dict(changes or {}), job.parameters, original)}
+    if not access.sees_parameters(actor, job.kind, job.owner_id):
+        with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
+            # The new job is the actor's, and an owner sees all that is their own.
+            raise NotAllowed(f"expected somebody who may see the parameters of {job.kind}: a job run again is yours")
     options = submission.Options(
         queue=job.queue if registry.get(job.kind).queue != job.queue else None,
         priority=job.priority,
@@ -74,8 +79,18 @@ def rerun(
         via=via,
         idempotency_key=idempotency_key,
         token=token,
+        tags=job.tags or () if tags is None else tags,
     )
-    return submission.accept(job.kind, parameters, owner=actor or job.owner, options=options, now=now)
+    owner = actor or job.owner
+    if not _anothers(job, actor):
+        return submission.accept(job.kind, parameters, owner=owner, options=options, now=now)
+    with transaction.atomic():
+        accepted = submission.accept(job.kind, parameters, owner=owner, options=options, now=now)
+        if not accepted.replayed:
+            # The names alone: what was put in may be a secret, or for some eyes only.
+            after = {"new job": accepted.job.id, "changed": sorted(changes or {})}
+            audit.record(actor, "job.rerun", f"job {job.id}", now=now, after=after)
+    return accepted
 
 
 def original_parameters(job: Job) -> dict[str, Any]:
@@ -96,11 +111,31 @@ def _unmasked(changed: Any, shown: Any, original: Any) -> Any:
     return changed
 
 
-def _find(job_id: UUID, actor: User | None) -> Job:
+def _find(job_id: UUID, actor: User | None, action: str, now: datetime) -> Job:
     job = Job.objects.actionable_by(actor).filter(id=job_id).first()
     if job is None:
-        raise NotFound(f"expected a job of yours, got {job_id}")
+        there = Job.objects.filter(id=job_id)
+        with audit.refusals(actor, action, f"job {job_id}", now=now, exists=there.exists):
+            raise NotFound(f"expected a job of yours, got {job_id}")
     return job
+
+
+def _anothers(job: Job, actor: User | None) -> bool:
+    """Whether somebody acts on what is not theirs; the system does, always."""
+    return actor is None or actor.pk != job.owner_id
+
+
+def _cancel(job: Job, actor: User | None, now: datetime) -> bool:
+    """End or ask to stop; in the audit if it is another's. Returns whether the job was still as it was read."""
+    cancel_now = _cancel_waiting if job.status in WAITING else families.ask_to_stop
+    if not _anothers(job, actor):
+        return cancel_now(job, now=now, actor=actor)
+    with transaction.atomic():
+        done = cancel_now(job, now=now, actor=actor)
+        if done:
+            after = {"cancel requested": True} if job.status is State.RUNNING else {"state": State.CANCELLED}
+            audit.record(actor, "job.cancel", f"job {job.id}", now=now, before={"state": job.state}, after=after)
+    return done
 
 
 def _cancel_waiting(job: Job, *, now: datetime, actor: User | None) -> bool:

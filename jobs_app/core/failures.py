@@ -11,9 +11,13 @@ from jobs_app.context import TimedOut
 from jobs_app.core.attempt_context import AttemptContext, scrub
 from jobs_app.core.outcomes import Failure
 from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
+from jobs_app.fingerprints import Fault
 from jobs_app.policies import Discard, Verdict
 
 TRACEBACK_LENGTH = 20_000
+PART_LENGTH = 4_000
+"""Of one frame, or of the error's own words: a long message is not to push out where it was raised."""
+
 ERROR_LENGTH = 2_000
 TYPE_LENGTH = 200
 PASSING = (StorageFull, LedgerAway, BrokerAway)
@@ -45,19 +49,23 @@ def describe(error: BaseException, context: AttemptContext) -> Failure:
     elif isinstance(error, TimedOut):
         words = f"its time was up: it may take {context.timeout_seconds:g} s"
     name = type(error).__name__[:TYPE_LENGTH]
-    told = isinstance(error, (Verdict, WeirError))
-    lines = "" if told else _handler_traceback(error)
-    return Failure(
-        scrub(words or name, context.secrets)[:ERROR_LENGTH], name, scrub(lines, context.secrets)[-TRACEBACK_LENGTH:]
-    )
+    parts = [] if isinstance(error, WeirError) else _handler_traceback(error)
+    lines = "".join(_cut(scrub(part, context.secrets)) for part in parts)
+    if isinstance(error, Verdict) and not Fault("", name, words, lines).place:
+        lines = ""  # a verdict is told in its own words; where in the handler it was given makes it alike to others
+    return Failure(scrub(words or name, context.secrets)[:ERROR_LENGTH], name, lines[-TRACEBACK_LENGTH:])
 
 
-def _handler_traceback(error: BaseException) -> str:
-    """The traceback from the handler on: our own frames above it say nothing to its author."""
+def _cut(part: str) -> str:
+    return part if len(part) <= PART_LENGTH else f"{part[:PART_LENGTH]}…\n"
+
+
+def _handler_traceback(error: BaseException) -> list[str]:
+    """The traceback, in parts, from the handler on: our own frames above it say nothing to its author."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == OUR_FRAMES:
         frames = frames.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+        return traceback.format_exception(type(error), error, frames or error.__traceback__)
     except MemoryError:
-        return ""
+        return []

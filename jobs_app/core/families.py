@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
-from jobs_app import registry
+from jobs_app import fingerprints, registry
 from jobs_app.context import Family
 from jobs_app.core import events, queries, side_door, transitions, transport
 from jobs_app.core.turns import Turns
@@ -133,8 +133,9 @@ def _move_on(job: Job, decided: Turn, family: Family, now: datetime) -> bool:
     if decided is Turn.RESUME:
         target, event, changes = State.QUEUED, EventName.CHILDREN_ENDED, {"due_at": now}
     elif decided is Turn.FAIL:
-        words = f"{_broken_in_words(family)}: {_first_broken(job.id)}"
-        target, event, changes = State.FAILED, EventName.FAILED, {"error": words[:2000], "error_type": "ChildFailed"}
+        words = f"{_broken_in_words(family)}: {_first_broken(job.id)}"[:2000]
+        target, event, changes = State.FAILED, EventName.FAILED, {"error": words, "error_type": "ChildFailed"}
+        changes["fingerprint"] = fingerprints.of(job.kind, "ChildFailed", words)
     moved = transitions.move(
         job.id, State.BLOCKED, target, attempt=job.attempt, now=now,
         event=event, reason=_in_words(family), **changes,

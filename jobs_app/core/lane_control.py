@@ -1,6 +1,6 @@
 """What people do to queues: pause, resume, change bounds. Admin, API and command line all call these.
 
-Who did what is in the log; a change is in force within a second, without a restart.
+Who did what is in the audit, and in the log; a change is in force within a second, without a restart.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from jobs_app import conf
-from jobs_app.core import gate, queries, transport
+from jobs_app.core import audit, gate, queries, transport
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.models import Queue
 from jobs_app.models.guard import writing
@@ -47,21 +48,26 @@ def pause(queue: str, actor: User | None, now: datetime) -> Queue:
 
     Raises NotAllowed, NotFound.
     """
-    with transaction.atomic():
+    with _audited(actor, "queue.pause", queue, now), transaction.atomic():
         lane = _locked(queue, actor)
         if lane.paused_at is None:
             _save(lane, {"paused_at": now})
+            audit.record(
+                actor, "queue.pause", f"queue {queue}", now=now, before={"paused": False}, after={"paused": True}
+            )
             _tell(f"Queue {queue} was paused", actor)
     return lane
 
 
 def resume(queue: str, actor: User | None, now: datetime) -> Queue:
     """Let a paused queue go on, at once. Twice is no error. Raises NotAllowed, NotFound."""
-    with transaction.atomic():
+    with _audited(actor, "queue.resume", queue, now), transaction.atomic():
         lane = _locked(queue, actor)
         if lane.paused_at is not None:
             seconds = (now - lane.paused_at).total_seconds()
+            before = {"paused": True, "since": lane.paused_at}
             _save(lane, {"paused_at": None})
+            audit.record(actor, "queue.resume", f"queue {queue}", now=now, before=before, after={"paused": False})
             _tell(f"Queue {queue} was resumed after {seconds:.0f} s", actor)
     return lane
 
@@ -87,13 +93,15 @@ def set_limits(
         "user_share": user_share, "token_share": token_share, "window": window,
     }  # fmt: skip
     wanted = {name: value for name, value in given.items() if value is not LEAVE}
-    with transaction.atomic():
+    with _audited(actor, "queue.limits", queue, now, after=wanted), transaction.atomic():
         lane = _locked(queue, actor)
         changed = {name: value for name, value in wanted.items() if value != getattr(lane, name)}
         check(lane, wanted)
         if changed:
             words = ", ".join(f"{name} {_shown(getattr(lane, name))} -> {_shown(changed[name])}" for name in changed)
+            before = {name: getattr(lane, name) for name in changed}
             _save(lane, changed)
+            audit.record(actor, "queue.limits", f"queue {queue}", now=now, before=before, after=changed)
             _tell(f"Queue {queue}: {words}", actor)
     return lane
 
@@ -149,6 +157,12 @@ RULES: dict[str, Callable[[Any], str]] = {
 """For each bound what is expected, in words, of a value that does not fit; empty for one that does."""
 
 BOUNDS = tuple(RULES)
+
+
+def _audited(
+    actor: User | None, action: str, queue: str, now: datetime, after: Mapping[str, Any] | None = None
+) -> AbstractContextManager[None]:
+    return audit.refusals(actor, action, f"queue {queue}", now=now, after=after)
 
 
 def _locked(name: str, actor: User | None) -> Queue:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs_app import fingerprints
 from jobs_app.core import claims, events, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
@@ -61,7 +62,8 @@ def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, n
             return cancel(job, now=now, reason=f"on request; its last attempt ended with: {failure.error}")
         moved = transitions.move(
             job.id, State.RUNNING, decision.state, attempt=job.attempt, now=now,
-            event=EventName.RETRY_PLANNED if retrying else EventName.FAILED, reason=failure.error, **changes,
+            event=EventName.RETRY_PLANNED if retrying else EventName.FAILED, reason=failure.error,
+            fingerprint=_fingerprint(job, failure) if decision.outcome is Outcome.FAILED else "", **changes,
         )  # fmt: skip
         if moved:
             claims.end_attempt(
@@ -100,6 +102,10 @@ def recorded(job: Job) -> bool:
     """Whether this attempt's end is in the ledger already, by its own settlement."""
     mine = Attempt.objects.filter(job_id=job.id, number=job.attempt)
     return mine.exclude(outcome__in=[Outcome.RUNNING, Outcome.LOST]).exists()
+
+
+def _fingerprint(job: Job, failure: Failure) -> str:
+    return fingerprints.of(job.kind, failure.error_type, failure.error, failure.traceback)
 
 
 def _asked_to_stop(job: Job) -> bool:

@@ -11,38 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from jobs_app import conf, wire
-from jobs_app.core import artifacts, queries
+from jobs_app.core import artifacts, queries, roles
 from jobs_app.core.schedules import changes, work
 from jobs_app.core.schedules.changes import Choices
 from jobs_app.core.schedules.work import Work
-from jobs_app.errors import Conflict
 from jobs_app.models import Artifact, Queue
 from jobs_app.models.guard import writing
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "river_gauges.csv"
 SCHEDULE = "nightly profile of the sample dataset"
 KIND = "datasets.profile"
-
-LEDGER = ("job", "attempt", "event", "logline", "artifact", "queue")
-TIMINGS = ("periodictask", "intervalschedule", "crontabschedule", "solarschedule", "clockedschedule")
-VIEW = frozenset(f"jobs_app.view_{model}" for model in LEDGER)
-SUBMIT = frozenset({"jobs_app.add_job", "jobs_app.add_token", "jobs_app.view_token"})
-SCHEDULES = frozenset(
-    f"django_celery_beat.{verb}_{model}" for model in TIMINGS for verb in ("view", "add", "change", "delete")
-)
-QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue"})
-
-GROUPS: dict[str, frozenset[str]] = {
-    "viewers": VIEW | {"jobs_app.see_all_jobs"},
-    "submitters": VIEW | SUBMIT,
-    "operators": VIEW | SUBMIT | SCHEDULES | QUEUES | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"},
-}
-"""What the members of each group may do in the admin, if they are staff. Submitters see and act on their own jobs."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +44,7 @@ def provide(*, now: datetime) -> list[Provided]:
         found = [_queue(name) for name in conf.current().queues]
         # The first queue's row serves as the lock: nothing below has a name that the database keeps unique.
         queries.locked(Queue.objects.filter(name=conf.current().queues[0])).get()
-        found += [_group(name, permissions) for name, permissions in GROUPS.items()]
+        found += [Provided(f"group {name}", made) for name, made in roles.keep().items()]
         sample, made = _sample(now)
         found.append(Provided(f"sample dataset {sample.name} ({sample.id})", made))
         found.append(_schedule(sample, now))
@@ -73,20 +55,6 @@ def _queue(name: str) -> Provided:
     with writing():
         _, made = Queue.objects.get_or_create(name=name)
     return Provided(f"queue {name}", made)
-
-
-def _group(name: str, permissions: frozenset[str]) -> Provided:
-    group, made = Group.objects.get_or_create(name=name)
-    if made:
-        wanted = [
-            permission
-            for permission in Permission.objects.select_related("content_type")
-            if f"{permission.content_type.app_label}.{permission.codename}" in permissions
-        ]
-        if len(wanted) != len(permissions):
-            raise Conflict(f"expected the permissions of group {name} to exist; run `manage.py migrate` first")
-        group.permissions.set(wanted)
-    return Provided(f"group {name}", made)
 
 
 def _sample(now: datetime) -> tuple[Artifact, bool]:

@@ -20,6 +20,9 @@ M = TypeVar("M", bound=models.Model)
 
 ABANDON_SECONDS = 2.0
 
+_columns: set[tuple[str, str]] = set()
+"""Columns that were asked for and are there: they stay."""
+
 IDLE_SECONDS = 10.0
 """How long a process may stand still within a brief transaction."""
 
@@ -84,6 +87,19 @@ def running_here(job: Job) -> Job | None:
     if kind is None or not kind.atomic:
         return running(job.id, job.attempt)
     return Job.objects.filter(id=job.id, state=State.RUNNING, attempt=job.attempt).first()
+
+
+def has_column(model: type[models.Model], name: str) -> bool:
+    """Whether the table has a column that this release has added; while an upgrade is under way, it may not yet.
+
+    Asked of the database until it has; after that it costs nothing.
+    """
+    table = model._meta.db_table
+    if (table, name) not in _columns:
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_table_description(cursor, table)
+        _columns.update((table, each.name) for each in found)
+    return (table, name) in _columns
 
 
 def delete_any(rows: models.QuerySet[M]) -> int:

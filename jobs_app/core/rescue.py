@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import DataError, IntegrityError, connection, transaction
 
-from jobs_app import conf
+from jobs_app import conf, fingerprints
 from jobs_app.core import claims, dispatch, families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Job
@@ -118,6 +118,7 @@ def _expire(job: Job, now: datetime) -> bool:
         moved = transitions.move(
             job.id, State.QUEUED, State.FAILED, attempt=job.attempt, now=now, event=EventName.EXPIRED,
             error=words, error_type="Expired", reason=words,
+            fingerprint=fingerprints.of(job.kind, "Expired", words),
         )  # fmt: skip
         if moved:
             families.ended(job, State.FAILED, now=now)
@@ -138,6 +139,7 @@ def _rescue_each(jobs: Iterable[Job], reason: str, now: datetime, *, lapsed: boo
 def _rescue(
     seen: Job, reason: str, now: datetime, *, lapsed: bool, killed: bool = True, vigil: Vigil | None = None
 ) -> bool:
+    alike = fingerprints.of(seen.kind, "WorkerLost", reason)
     with queries.brief():
         if vigil is not None and vigil.outage:
             return False  # the lock came late: its worker is to have the next turn
@@ -152,9 +154,10 @@ def _rescue(
             _end(job, State.CANCELLED, EventName.CANCELLED, reason, now)
         elif killed and kills >= conf.current().max_kills:
             words = f"it ended its worker {kills} times, so it is not tried again; the last time: {reason}"
-            _end(job, State.FAILED, EventName.FAILED, words, now, kills=kills, error=words, error_type="WorkerLost")
+            changes = {"kills": kills, "error": words, "error_type": "WorkerLost", "fingerprint": alike}
+            _end(job, State.FAILED, EventName.FAILED, words, now, **changes)
         else:
-            _end(job, State.QUEUED, EventName.RESCUED, reason, now, kills=kills)
+            _end(job, State.QUEUED, EventName.RESCUED, reason, now, kills=kills, fingerprint=alike)
         claims.end_attempt(job, Outcome.LOST, now=now, error=reason, error_type="WorkerLost")
         queue = job.queue
         transaction.on_commit(lambda: dispatch.nudge(queue), robust=True)

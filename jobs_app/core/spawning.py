@@ -10,10 +10,10 @@ from django.db import transaction
 
 from jobs_app import registry
 from jobs_app.context import Cancelled, Child
-from jobs_app.core import admission, events, families, queries, side_door, submission
+from jobs_app.core import admission, events, families, queries, side_door, submission, terms
 from jobs_app.errors import InvalidRequest, TooLarge
 from jobs_app.lifecycle import EventName, State, Via
-from jobs_app.models import Job, JobInput
+from jobs_app.models import Job, JobInput, Term
 from jobs_app.models.guard import writing
 
 AT_ONCE = 1000
@@ -37,10 +37,13 @@ def spawn(parent: Job, children: Sequence[Child], *, now: datetime) -> list[UUID
         of_parent = Job.objects.filter(parent_id=parent.id)
         there = of_parent.filter(child_key__in=list(made)).values_list("child_key", "id")
         found = {str(key): each for key, each in there}
-        new = [(job, inputs) for key, (job, inputs) in made.items() if found[key] == job.id]
+        new = [(job, checked) for key, (job, checked) in made.items() if found[key] == job.id]
         if new and of_parent.count() > IN_ALL:
             raise TooLarge(f"expected at most {IN_ALL:,} children of one job; give each child more to do")
-        JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for job, inputs in new for each in inputs)
+        JobInput.objects.bulk_create(
+            JobInput(job=job, artifact_id=each) for job, checked in new for each in checked.inputs
+        )
+        Term.objects.bulk_create(each for job, checked in new for each in terms.of(job, checked.model))
         events.record_many(
             events.build(
                 job.id, EventName.SUBMITTED, attempt=0, now=now, source=None, target=State.BLOCKED, reason=job.via
@@ -73,7 +76,7 @@ def _check(parent: Job, children: Sequence[Child]) -> None:
         raise InvalidRequest("expected each key once in a call")
 
 
-def _row(parent: Job, child: Child, now: datetime) -> tuple[Job, frozenset[UUID]]:
+def _row(parent: Job, child: Child, now: datetime) -> tuple[Job, submission.Checked]:
     kind = registry.get(child.kind)
     queue = child.queue or kind.queue
     admission.check_queue(queue)
@@ -84,4 +87,4 @@ def _row(parent: Job, child: Child, now: datetime) -> tuple[Job, frozenset[UUID]
     job = submission.row_of(kind, checked, parent.owner, options, now)
     # Released into its queue as soon as there is room: see families.
     job.state, job.parent_id, job.child_key = State.BLOCKED, parent.id, child.key
-    return job, checked.inputs
+    return job, checked

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,14 @@ from pydantic_core import to_jsonable_python
 
 from jobs_app import registry, tracing
 from jobs_app.core import (
+    access,
     admission,
     artifacts,
     encoding,
     estimates,
     previews,
     sealing,
+    terms,
     traces,
     transitions,
     transport,
@@ -34,7 +36,7 @@ from jobs_app.core import (
 from jobs_app.core.clock import database_now
 from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
-from jobs_app.models import Job, JobInput
+from jobs_app.models import Endpoint, Job, JobInput, Term
 from jobs_app.models.guard import writing
 from jobs_app.parameters import ARTIFACTS, MENTIONED, reveal
 from jobs_app.registry import Kind
@@ -55,7 +57,9 @@ class Options:
     message: whether to ask for a message at once; whoever runs the job here and now does not.
     token: the id of the API token it comes with. overflow: into a full queue too, up to its hard limit (a permission).
     queue, max_attempts: default the kind's. priority: -100 to 100, higher first. due_at: not before this time.
+    webhook: the name of an endpoint of the owner's that is told of its end, whatever else it is told of.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
+    tags: at most 10 words, to find it by.
     """
 
     queue: str | None = None
@@ -69,6 +73,8 @@ class Options:
     token: int | None = None
     overflow: bool = False
     message: bool = True
+    tags: Sequence[str] = ()
+    webhook: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,10 @@ def accept(
 ) -> Accepted:
     """Accept a job, or give back the one that the same idempotency key made before.
 
-    Raises UnknownKind, InvalidParameters (one problem a fault), InvalidRequest (options), TooLarge, PreviewFailed and
-    what a kind's preview raises itself, IdempotencyConflict (the key was used with another kind or other parameters),
-    Conflict (another user's job stands in the way of one of a unique kind), and Refused, with a time to come back, when
-    there is no room: QueueFull, ShareExceeded, RateExceeded.
+    Raises UnknownKind, NotAllowed (this owner may not submit the kind), InvalidParameters (one problem a fault),
+    InvalidRequest (options), TooLarge, PreviewFailed and what a kind's preview raises itself, IdempotencyConflict (the
+    key was used with another kind or other parameters), Conflict (another user's job stands in the way of one of a
+    unique kind), and Refused, with a time to come back, when there is no room: QueueFull, ShareExceeded, RateExceeded.
     """
     definition = registry.get(kind)
     queue = options.queue or definition.queue
@@ -119,6 +125,7 @@ def accept(
 def _accept(
     definition: Kind, queue: str, parameters: Mapping[str, Any], owner: User | None, options: Options, now: datetime
 ) -> Accepted:
+    access.check_submit(owner, definition.name, now=now)
     _check_options(options, now)
     admission.check_queue(queue)
     admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)
@@ -127,6 +134,7 @@ def _accept(
     if earlier is not None:
         return Accepted(earlier, replayed=True)
     job = row_of(definition, checked, owner, options, now)
+    job.webhook = _webhook(owner, options.webhook)
     applicant = admission.Applicant(
         queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
         key=options.idempotency_key,
@@ -158,6 +166,8 @@ def _insert(job: Job, kind: Kind, checked: Checked, entry: admission.Entry, mess
             transitions.create(job, now=now, actor=owner)
             if checked.unique_key:
                 uniqueness.take(checked.unique_key, job, kind, now=now)
+            with writing():
+                Term.objects.bulk_create(terms.of(job, checked.model))
             if checked.inputs:
                 with writing():
                     JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
@@ -212,6 +222,7 @@ def _check_options(options: Options, now: datetime) -> None:
         raise InvalidRequest(f"expected a priority from -100 to 100, got {options.priority}")
     if options.max_attempts is not None and not 1 <= options.max_attempts <= ATTEMPTS_LIMIT:
         raise InvalidRequest(f"expected max_attempts from 1 to {ATTEMPTS_LIMIT}, got {options.max_attempts}")
+    terms.check_tags(options.tags)
     key = options.idempotency_key
     if key is not None and not (1 <= len(key) <= KEY_LENGTH and key.isprintable()):
         raise InvalidRequest(f"expected an idempotency key of 1 to {KEY_LENGTH} printable characters")
@@ -222,6 +233,16 @@ def _check_options(options: Options, now: datetime) -> None:
             raise InvalidRequest(f"expected {name} within ten years from now, got {moment.isoformat()}")
     if options.expires_at is not None and options.expires_at <= (options.due_at or now):
         raise InvalidRequest("expected expires_at after the job is due, got an earlier time")
+
+
+def _webhook(owner: User | None, name: str | None) -> int | None:
+    """The number of the endpoint of that name."""
+    if name is None:
+        return None
+    known = Endpoint.objects.filter(owner=owner, name=name).values_list("pk", flat=True).first()
+    if known is None:
+        raise InvalidRequest(f"expected webhook to name an endpoint of yours, got {name[:50]!r}; see Webhooks")
+    return known
 
 
 def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:
@@ -252,6 +273,7 @@ def row_of(kind: Kind, checked: Checked, owner: User | None, options: Options, n
         request_digest=checked.digest,
         idempotency_key=options.idempotency_key,
         rerun_of_id=options.rerun_of,
+        tags=list(dict.fromkeys(options.tags)) or None,
         max_attempts=options.max_attempts or kind.retry.max_attempts,
         timeout=kind.timeout,
         hard_timeout=kind.hard_timeout,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs_app import conf
-from jobs_app.errors import InvalidRequest, NotAuthenticated
+from django.db import transaction
+
+from jobs_app import conf, scopes
+from jobs_app.core import audit
+from jobs_app.errors import InvalidRequest, NotAllowed, NotAuthenticated
 from jobs_app.models import Token
 from jobs_app.models.guard import writing
+from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -20,19 +25,35 @@ USED_RESOLUTION = timedelta(minutes=1)
 """``last_used_at`` is written at most this often, so that a read stays a read."""
 
 
-def issue(owner: User, name: str, *, now: datetime, days: int | None = None) -> tuple[Token, str]:
-    """Make a token; returns its row and the token itself, which is not kept anywhere."""
+def issue(
+    owner: User,
+    name: str,
+    *,
+    now: datetime,
+    days: int | None = None,
+    grants: Collection[str] | None = None,
+    actor: User | None = None,
+) -> tuple[Token, str]:
+    """Make a token; returns its row and the token itself, which is not kept anywhere.
+
+    days: its life, 1 to 3650; default TOKEN_DAYS. grants: its scopes; default ``scopes.FORMER``. actor: who makes it;
+    None is the system. Raises InvalidRequest.
+    """
     lifetime = conf.current().token_days if days is None else days
     if not 1 <= lifetime <= 3650:
         raise InvalidRequest(f"expected a token's life of 1 to 3650 days, got {lifetime}")
     if not name.strip() or len(name) > 100 or not name.isprintable():
         raise InvalidRequest("expected a name for the token of 1 to 100 printable characters")
+    granted = scopes.FORMER if grants is None else _scopes(grants)
     text = PREFIX + secrets.token_urlsafe(32)
-    with writing():
-        row = Token.objects.create(
-            owner=owner, name=name.strip(), digest=_digest(text), prefix=text[:12], created_at=now,
-            expires_at=now + timedelta(days=lifetime),
-        )  # fmt: skip
+    with transaction.atomic():
+        with writing():
+            row = Token.objects.create(
+                owner=owner, name=name.strip(), digest=_digest(text), prefix=text[:12], created_at=now,
+                expires_at=now + timedelta(days=lifetime), scopes=scopes.text_of(granted),
+            )  # fmt: skip
+        after = {"owner": owner.get_username(), "name": row.name, "scopes": row.scopes, "expires": row.expires_at}
+        audit.record(actor, "token.issue", _subject(row), now=now, after=after)
     return row, text
 
 
@@ -55,10 +76,39 @@ def authenticate(text: str, *, now: datetime) -> Token:
     return row
 
 
-def revoke(token: Token, *, now: datetime) -> bool:
-    """End a token; returns False if it had ended before."""
-    with writing():
-        return bool(Token.objects.filter(id=token.id, revoked_at=None).update(revoked_at=now))
+def demand(token: Token, scope: Scope, *, now: datetime, where: str) -> None:
+    """Raise NotAllowed for a token that may not be used for this. where: the route, for the audit."""
+    granted = scopes.read(token.scopes)
+    if scope in granted:
+        return
+    with audit.refusals(token.owner, "token.use", _subject(token), now=now, after={"route": where, "scope": scope}):
+        raise NotAllowed(
+            f"expected a token with the scope {scope} (to {scope.meaning}), got one with "
+            f"{', '.join(sorted(granted)) or 'none'}; make another token, or ask whoever gave you this one"
+        )
+
+
+def revoke(token: Token, *, now: datetime, actor: User | None = None) -> bool:
+    """End a token; returns False if it had ended before. actor: who ends it; None is the system."""
+    with transaction.atomic():
+        with writing():
+            ended = bool(Token.objects.filter(id=token.id, revoked_at=None).update(revoked_at=now))
+        if ended:
+            after = {"owner": token.owner.get_username(), "name": token.name}
+            audit.record(actor, "token.revoke", _subject(token), now=now, after=after)
+    return ended
+
+
+def _scopes(names: Collection[str]) -> frozenset[Scope]:
+    unknown = sorted(set(names) - set(Scope))
+    if unknown or not names:
+        got = ", ".join(unknown)[:100] or "none"
+        raise InvalidRequest(f"expected scopes among {', '.join(Scope)}, at least one, got {got}")
+    return frozenset(map(Scope, names))
+
+
+def _subject(token: Token) -> str:
+    return f"token {token.pk} ({token.prefix}…)"
 
 
 def _digest(text: str) -> str:

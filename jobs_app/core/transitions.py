@@ -43,14 +43,19 @@ def move(
     event: EventName,
     actor: User | None = None,
     reason: str = "",
+    fingerprint: str = "",
     **changes: Any,
 ) -> bool:
     """Move one job, if it is still in ``source`` at this attempt; ``changes`` are other columns to set with it.
+
+    fingerprint: of the failure that moves it, if one does.
 
     Returns whether it moved. Raises ValueError for a move that the lifecycle does not know.
     """
     if not legal(source, target):
         raise ValueError(f"expected a legal move, got {source} to {target}")
+    if fingerprint and queries.has_column(Job, "fingerprint"):
+        changes["fingerprint"] = fingerprint
     with transaction.atomic(savepoint=False), writing():
         moved = Job.objects.filter(id=job_id, state=source, attempt=attempt).update(
             state=target, **_consequences(target, now), **changes

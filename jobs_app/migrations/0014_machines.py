@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0006_schedules'),
+        ('jobs_app', '0015_webhooks'),
     ]
 
     operations = [

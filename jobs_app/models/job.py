@@ -53,7 +53,10 @@ _Jobs = models.Manager.from_queryset(JobQuerySet)
 class JobManager(Lean, _Jobs["Job"]):
     """Rows of jobs, without what this release has added."""
 
-    later = ("token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview", "trace")
+    later = (
+        "token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview", "tags",
+        "fingerprint", "webhook", "trace",
+    )  # fmt: skip
 
 
 class Job(Guarded):
@@ -98,6 +101,8 @@ class Job(Guarded):
     timeout = models.DurationField(default=timedelta(minutes=10))
     hard_timeout = models.DurationField(default=timedelta(minutes=10, seconds=30))
 
+    tags = models.JSONField(null=True, blank=True, help_text="Words of its owner's, to find it by; none: empty.")
+
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started by then, it fails.")
@@ -117,11 +122,17 @@ class Job(Guarded):
 
     progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
     progress_message = models.CharField(max_length=200, blank=True)
+    webhook = models.BigIntegerField(
+        null=True, blank=True, help_text="The endpoint that its submission named, by its number."
+    )
     preview = models.JSONField(null=True, blank=True, help_text="What is shown until there is a result.")
     result = models.JSONField(null=True, blank=True, help_text="What the handler returned, if small.")
     result_bytes = models.PositiveBigIntegerField(default=0)
     error = models.TextField(blank=True, help_text="Why it failed, in words.")
     error_type = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(
+        max_length=16, blank=True, default="", db_default="", help_text="The same for errors of one cause."
+    )
 
     objects = JobManager()
 
@@ -209,6 +220,20 @@ class Job(Guarded):
             models.Index(fields=["queue", "id"], name="job_blocked", condition=Q(state=State.BLOCKED)),
             # reads.job_page: one owner's jobs, newest first (the id is in order of time).
             models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
+            # Lists filtered by one of these, newest first. Most jobs have succeeded, and are met soon without an index.
+            models.Index(F("kind"), F("id").desc(), name="job_by_kind"),
+            models.Index(F("queue"), F("id").desc(), name="job_by_queue"),
+            models.Index(
+                F("state"), F("id").desc(), name="job_by_state",
+                condition=Q(state__in=sorted(set(State) - {State.SUCCEEDED})),
+            ),
+            models.Index(
+                F("fingerprint"), F("id").desc(), name="job_by_fingerprint", condition=~Q(fingerprint="")
+            ),
+            # reads.failures: one owner's jobs of a group, newest first.
+            models.Index(
+                F("owner"), F("fingerprint"), F("id").desc(), name="job_of_owner_failed", condition=~Q(fingerprint="")
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 
+from jobs_app import scopes
 from jobs_app.models.guard import Guarded, GuardedQuerySet
 
 
@@ -17,6 +18,10 @@ class Token(Guarded):
     name = models.CharField(max_length=100, help_text="What it is for.")
     digest = models.CharField(max_length=64, unique=True)
     prefix = models.CharField(max_length=12, help_text="Its first characters, to tell tokens apart.")
+    scopes = models.CharField(
+        max_length=200, default=scopes.text_of(scopes.FORMER), db_default=scopes.text_of(scopes.FORMER),
+        help_text="What it may be used for, between blanks.",
+    )  # fmt: skip
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)

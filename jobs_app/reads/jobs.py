@@ -12,9 +12,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from jobs_app.core import artifacts, estimates, families
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import Conflict, InvalidRequest, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
+from jobs_app.models.search import matching
 from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, FamilyView, JobView, LogLineView
 
 if TYPE_CHECKING:
@@ -32,24 +34,6 @@ RESULT_NAME = "result.json"
 
 
 @dataclass(frozen=True)
-class JobFilter:
-    """Which jobs a list shows; an empty field does not filter.
-
-    ``mine`` leaves out other users' jobs; ``spawned``, if false, those that other jobs spawned; ``parent`` all but its.
-    """
-
-    states: tuple[State, ...] = ()
-    kind: str = ""
-    queue: str = ""
-    owner: str = ""
-    mine: bool = False
-    parent: UUID | None = None
-    spawned: bool = True
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-
-@dataclass(frozen=True)
 class JobPage:
     """One page of a list, newest first, and the cursor of the next (None at the end)."""
 
@@ -64,23 +48,23 @@ def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | Non
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidRequest(f"expected a limit from 1 to {PAGE_LIMIT}, got {limit}")
-    rows = filtered(Job.objects.visible_to(user), user, wanted or JobFilter()).select_related("owner")
+    rows = matching(Job.objects.visible_to(user), wanted or JobFilter(), user).select_related("owner")
     if cursor:
         rows = rows.filter(id__lt=_cursor(cursor))
     found = list(rows.defer("result", "sealed").order_by("-id")[: limit + 1])
     more = len(found) > limit
-    return JobPage([JobView.of(job) for job in found[:limit]], str(found[limit - 1].id) if more else None)
+    return JobPage([JobView.of(job, user) for job in found[:limit]], str(found[limit - 1].id) if more else None)
 
 
 def job(user: Reader, job_id: UUID) -> JobView:
     """One job. Raises NotFound."""
-    return JobView.of(_find(user, job_id))
+    return JobView.of(_find(user, job_id), user)
 
 
 def job_and_estimate(user: Reader, job_id: UUID, *, now: datetime) -> tuple[JobView, EstimateView | None]:
     """One job, and when it will start and end as things are now; None if it does not wait or run. Raises NotFound."""
     row = _find(user, job_id)
-    return JobView.of(row), EstimateView.of(estimates.of_job(row, now=now))
+    return JobView.of(row, user), EstimateView.of(estimates.of_job(row, now=now))
 
 
 def jobs(job_ids: list[UUID]) -> dict[UUID, JobView]:
@@ -154,7 +138,7 @@ def inputs_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
 def reruns(user: Reader, job_id: UUID) -> list[JobView]:
     """The jobs that were made by running this one again, newest first, at most 50. Raises NotFound."""
     rows = Job.objects.visible_to(user).filter(rerun_of=_find(user, job_id)).select_related("owner").order_by("-id")
-    return [JobView.of(row) for row in rows[:PAGE]]
+    return [JobView.of(row, user) for row in rows[:PAGE]]
 
 
 def family(shown: JobView) -> FamilyView | None:
@@ -171,32 +155,6 @@ def _find(user: Reader, job_id: UUID) -> Job:
 
 def _outputs(row: Job) -> QuerySet[Artifact]:
     return row.artifacts.order_by("name")
-
-
-def filtered(rows: QuerySet[Job], user: Reader, wanted: JobFilter) -> QuerySet[Job]:
-    for name in ("kind", "queue", "owner"):
-        if not getattr(wanted, name).isprintable():
-            # NUL, or half of a character: no such name can exist, and a database would not even compare with it.
-            raise InvalidRequest(f"expected {name} to be printable text")
-    if wanted.states:
-        rows = rows.filter(state__in=wanted.states)
-    if wanted.kind:
-        rows = rows.filter(kind=wanted.kind)
-    if wanted.queue:
-        rows = rows.filter(queue=wanted.queue)
-    if wanted.owner:
-        rows = rows.filter(owner__username=wanted.owner)
-    if wanted.parent is not None:
-        rows = rows.filter(parent_id=wanted.parent)
-    elif not wanted.spawned:
-        rows = rows.filter(parent=None)
-    if wanted.mine and user is not None:
-        rows = rows.filter(owner_id=user.pk)
-    if wanted.created_after is not None:
-        rows = rows.filter(created_at__gte=wanted.created_after)
-    if wanted.created_before is not None:
-        rows = rows.filter(created_at__lt=wanted.created_before)
-    return rows
 
 
 def _cursor(text: str) -> UUID:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django_celery_beat.models import PeriodicTask
 from pydantic import Field
 
+from jobs_app.core import access
 from jobs_app.core.schedules import work
 from jobs_app.core.timing import Fire
 from jobs_app.lifecycle import State
 from jobs_app.models import Schedule, Tick
-from jobs_app.reads.views import View
+from jobs_app.reads.views import View, hidden
 from jobs_app.ticking import Gap, Missed, Overlap, Repeat, TickOutcome
+
+if TYPE_CHECKING:
+    from jobs_app.reads.jobs import Reader
 
 SKIPPED = "this time is skipped: left out"
 
@@ -90,6 +94,7 @@ class ScheduleView(View):
     description: str
     kind: str
     parameters: dict[str, Any]
+    parameters_hidden: str = Field("", description="Why the parameters are not shown; empty if they are.")
     queue: str | None = Field(description="Null: the kind's.")
     timing: str = Field(description="When it is due, in words.")
     zone: str = Field(description="The time zone of its times.")
@@ -102,15 +107,18 @@ class ScheduleView(View):
     last: TickView | None = Field(description="The latest tick.")
 
     @classmethod
-    def columns(cls, row: Schedule, last: Tick | None, *, zone: str) -> dict[str, Any]:
+    def columns(cls, row: Schedule, last: Tick | None, *, zone: str, viewer: Reader) -> dict[str, Any]:
         """From a row, fetched with its periodic task and timing; and its latest tick, fetched with its job."""
         task = row.periodic_task
         given = work.of(task)
+        seen = access.sees_parameters(viewer, given.kind, None)
         ticks = task.enabled and not row.broken
         return {
             "id": row.pk, "name": task.name, "description": task.description, "kind": given.kind,
-            "parameters": dict(given.parameters), "queue": given.queue, "timing": in_words(task), "zone": zone,
-            "local": task.crontab is not None, "paused": not task.enabled, "broken": row.broken,
+            "parameters": dict(given.parameters) if seen else {},
+            "parameters_hidden": "" if seen else hidden(given.kind), "queue": given.queue,
+            "timing": in_words(task), "zone": zone, "local": task.crontab is not None,
+            "paused": not task.enabled, "broken": row.broken,
             "held_up": row.held_up, "policy": PolicyView.model_validate(row, from_attributes=True),
             "next_due_at": row.next_due_at if ticks else None, "last": TickView.of(last) if last else None,
         }  # fmt: skip

@@ -71,7 +71,7 @@ def schedule_page(user: Reader, only: Only = Only.ALL, *, cursor: str = "", limi
     more, found = len(found) > limit, found[:limit]
     ticks = with_jobs(Tick.objects.filter(pk__in=[row.last_id for row in found if row.last_id]))
     last = {tick.schedule_id: tick for tick in ticks}
-    return SchedulePage([_view(row, last.get(row.pk)) for row in found], found[-1].name if more else None)
+    return SchedulePage([_view(row, last.get(row.pk), user) for row in found], found[-1].name if more else None)
 
 
 def counts(user: Reader) -> dict[Only, int]:
@@ -85,7 +85,7 @@ def schedule(user: Reader, key: Key, *, now: datetime) -> ScheduleDetailView:
     row = find(user, key)
     ticks = list(with_jobs(row.ticks.order_by("-due_at"))[:TICKS])
     zone = zone_of(row)
-    columns = ScheduleView.columns(row, ticks[0] if ticks else None, zone=zone.key)
+    columns = ScheduleView.columns(row, ticks[0] if ticks else None, zone=zone.key, viewer=user)
     return ScheduleDetailView(**columns, fires=_fires(row, zone, now), ticks=[TickView.of(tick) for tick in ticks])
 
 
@@ -147,8 +147,8 @@ def _naive(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None)
 
 
-def _view(row: Schedule, last: Tick | None) -> ScheduleView:
-    return ScheduleView(**ScheduleView.columns(row, last, zone=zone_of(row).key))
+def _view(row: Schedule, last: Tick | None, user: Reader) -> ScheduleView:
+    return ScheduleView(**ScheduleView.columns(row, last, zone=zone_of(row).key, viewer=user))
 
 
 def _chosen(only: Only) -> QuerySet[Schedule]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from jobs_app import scopes
 from jobs_app.errors import NotFound
 from jobs_app.models import Token
 from jobs_app.reads.views import View
+from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
     from jobs_app.reads.jobs import Reader
@@ -23,6 +25,7 @@ class TokenView(View):
     id: int
     name: str = Field(description="What it is for.")
     prefix: str = Field(description="Its first characters, to tell tokens apart.")
+    scopes: list[Scope] = Field(description="What it may be used for.")
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None = Field(description="To the minute.")
@@ -32,7 +35,8 @@ class TokenView(View):
     def of(cls, token: Token) -> TokenView:
         """From a row."""
         return cls(
-            id=token.pk, name=token.name, prefix=token.prefix, created_at=token.created_at,
+            id=token.pk, name=token.name, prefix=token.prefix,
+            scopes=sorted(scopes.read(token.scopes), key=list(Scope).index), created_at=token.created_at,
             expires_at=token.expires_at, last_used_at=token.last_used_at, revoked_at=token.revoked_at,
         )  # fmt: skip
 

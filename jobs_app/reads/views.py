@@ -6,13 +6,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser, User
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app.context import Family
+from jobs_app.core import access
 from jobs_app.core.estimates import Estimate
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Attempt, Event, Job, LogLine
 from jobs_app.registry import Kind
+
+ANYONE = AnonymousUser()
+"""Stands for whoever may see a job, when it is not known who that is."""
+
+
+def hidden(kind: str) -> str:
+    """Why parameters of a kind are not shown, in words."""
+    return f"Who may see the parameters of {kind} is limited; ask an administrator."
 
 
 class View(BaseModel):
@@ -83,7 +93,9 @@ class JobView(View):
     priority: int
     owner: str | None = Field(description="User name; none for the system's own jobs.")
     via: str
+    tags: list[str] = Field(default_factory=list, description="Words of its owner's, to find it by.")
     parameters: dict[str, Any]
+    parameters_hidden: str = Field("", description="Why the parameters are not shown; empty if they are.")
     progress: ProgressView
     attempt: int
     max_attempts: int
@@ -96,14 +108,19 @@ class JobView(View):
     result_bytes: int
     error: str
     error_type: str
+    fingerprint: str = Field("", description="The same for failures that are alike: that of its last one, if any.")
     rerun_of: UUID | None
     parent: UUID | None = Field(None, description="The job that spawned it.")
     preview: Any = Field(None, description="What its kind showed when it was submitted; it holds until the result.")
     promised: EstimateView | None = Field(None, description="The estimate when it was accepted, to compare with.")
 
     @classmethod
-    def of(cls, job: Job) -> JobView:
-        """From a row, fetched with its owner."""
+    def of(cls, job: Job, viewer: User | AnonymousUser | None = ANYONE) -> JobView:
+        """From a row, fetched with its owner, as this user sees it; None is the system, which sees all.
+
+        For anyone, such as the readers of a live stream, it is without the parameters of a kind that is limited.
+        """
+        seen = access.sees_parameters(viewer, job.kind, job.owner_id)
         return cls(
             id=job.id,
             kind=job.kind,
@@ -114,7 +131,9 @@ class JobView(View):
             priority=job.priority,
             owner=job.owner.get_username() if job.owner else None,
             via=job.via,
-            parameters=job.parameters,
+            tags=job.tags or [],
+            parameters=job.parameters if seen else {},
+            parameters_hidden="" if seen else hidden(job.kind),
             progress=ProgressView(fraction=job.progress, message=job.progress_message),
             attempt=job.attempt,
             max_attempts=job.max_attempts,
@@ -127,6 +146,7 @@ class JobView(View):
             result_bytes=job.result_bytes,
             error=job.error,
             error_type=job.error_type,
+            fingerprint=job.fingerprint,
             rerun_of=job.rerun_of_id,
             parent=job.parent_id,
             preview=job.preview,

@@ -94,6 +94,12 @@ def took(job: JobView) -> timedelta | None:
 
 
 @register.filter
+def waited(job: JobView) -> timedelta | None:
+    """From when it was due to the first start; None for a job that never began."""
+    return job.started_at - job.due_at if job.started_at else None
+
+
+@register.filter
 def ran(attempt: AttemptView) -> timedelta | None:
     """How long an attempt took; None while it runs."""
     return attempt.finished_at - attempt.started_at if attempt.finished_at else None

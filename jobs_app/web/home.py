@@ -1,65 +1,60 @@
-"""My jobs: a list by pages, kept up to date in place.
+"""The list of jobs: any search, by pages, kept up to date in place.
 
-While something on the page has not ended, its rows are asked for every two seconds. Rows keep their places: jobs that
-came since are only counted, and shown on request.
+Its rows are asked for again when the live stream says that something changed, and by and by without it. Rows keep
+their places: jobs that came since are only counted, and shown on request. The search is in the address, as text.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
+from jobs_app import conf, searching
+from jobs_app.core import clock
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import InvalidRequest
-from jobs_app.lifecycle import FINAL, State
-from jobs_app.reads import jobs, kinds, watching
-from jobs_app.reads.jobs import JobFilter
+from jobs_app.reads import counts, jobs, kinds, saved_views, watching
+from jobs_app.reads.jobs import JobPage
 from jobs_app.reads.views import JobView
+from jobs_app.web import address, chips, columns
+from jobs_app.web.address import Address
 from jobs_app.web.pages import page, render, user_of
 
 PAGE = 25
-ACTIVE = "active"
-EVERYONE = "everyone"
 SEE_ALL = "jobs_app.see_all_jobs"
-FILTERS = ("state", "kind", "who", "parent")
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter to click."""
-
-    label: str
-    query: str
-    current: bool
 
 
 @page
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The list."""
-    wanted = _filter(request.GET)
-    found = jobs.job_page(user_of(request), wanted, cursor=request.GET.get("cursor"), limit=PAGE)
-    first_page = not request.GET.get("cursor")
+    operator, problem, found = user_of(request).has_perm(SEE_ALL), "", JobPage([], None)
+    at, wanted = Address(request.GET.get("q", "")), JobFilter()
+    try:
+        at = Address.of(request.GET, operator=operator)
+        if address.in_parts(request.GET):
+            return redirect(reverse("jobs") + at.query)
+        wanted = searching.parse(at.text)
+        found = jobs.job_page(user_of(request), _now(wanted), cursor=at.cursor or None, limit=PAGE)
+    except InvalidRequest as error:
+        if at.cursor:
+            raise
+        problem = str(error)
     context = {
-        **_table(request, found.jobs, newer=0),
-        "section": "jobs",
-        "kinds": kinds.kinds(),
-        "chosen_kind": wanted.kind,
-        "states": request.GET.getlist("state"),
-        "chips": _chips(request.GET),
-        "filtered": bool(wanted.states or wanted.kind or wanted.parent),
-        "parent": wanted.parent,
-        "may_see_all": user_of(request).has_perm(SEE_ALL),
-        "older": _query(request.GET, cursor=found.next_cursor) if found.next_cursor else "",
-        "newest": "" if first_page else _query(request.GET),
+        **_table(request, at, wanted, found.jobs, newer=0),
+        **_frame(request, at, wanted, operator=operator),
+        "problem": problem,
+        "older": at.page(found.next_cursor) if found.next_cursor else "",
+        "newest": at.page(None) if at.cursor else "",
     }
-    return render(request, "home.html", context)
+    return render(request, "home.html", context, status=422 if problem else 200)
 
 
 @page
@@ -67,69 +62,78 @@ def home(request: HttpRequest) -> HttpResponse:
 def rows(request: HttpRequest) -> HttpResponse:
     """The rows that are on screen, as they stand now; 204 when nothing has changed."""
     user = user_of(request)
-    seen = _ids(request.GET.get("ids", ""))
+    at = Address.of(request.GET, operator=user.has_perm(SEE_ALL))
+    wanted, seen = searching.parse(at.text), _ids(request.GET.get("ids", ""))
     newest = max(seen, default=None)
-    newer = 0 if request.GET.get("cursor") else watching.newer(user, _filter(request.GET), newest)
-    context = _table(request, watching.shown(user, seen), newer=newer)
+    newer = 0 if at.cursor else watching.newer(user, _now(wanted), newest)
+    context = _table(request, at, wanted, watching.shown(user, seen), newer=newer)
     if context["stamp"] == request.GET.get("stamp"):
         return HttpResponse(status=204)
     return render(request, "home/rows.html", {**context, "fresh": True})
 
 
-def _table(request: HttpRequest, found: list[JobView], *, newer: int) -> dict[str, Any]:
+@page
+@require_safe
+def count(request: HttpRequest) -> HttpResponse:
+    """How many jobs of a search there are in each state: apart from the rows, which do not wait for it."""
+    user = user_of(request)
+    wanted = searching.parse(Address.of(request.GET, operator=user.has_perm(SEE_ALL)).text)
+    return render(request, "home/counts.html", {"counts": counts.by_state(user, _now(wanted))})
+
+
+def _frame(request: HttpRequest, at: Address, wanted: JobFilter, *, operator: bool) -> dict[str, Any]:
+    """What stands around the table."""
+    kept = saved_views.saved_views(user_of(request))
+    return {
+        "section": "jobs",
+        "at": at,
+        "wanted": wanted,
+        "filtered": wanted != address.OWN and wanted != JobFilter(mine=True, spawned=False),
+        "everyone": operator and not wanted.mine and not wanted.owner,
+        "may_see_all": operator,
+        "state_chips": chips.of_states(wanted, at),
+        "owner_chips": chips.of_owners(wanted, at) if operator else [],
+        "chips": chips.in_force(wanted, at),
+        "views": [(each, Address(each.text, tuple(each.columns))) for each in kept],
+        "counts_url": reverse("job-counts") + at.page(None),
+        "events_url": reverse("api:list_events"),
+        "kinds": kinds.kinds(),
+        "queues": conf.current().queues,
+        "all_columns": columns.COLUMNS.values(),
+        "qualifiers": searching.NAMES,
+    }
+
+
+def _table(request: HttpRequest, at: Address, wanted: JobFilter, found: list[JobView], *, newer: int) -> dict[str, Any]:
     stamp = hashlib.sha256(
         repr([(each.id, each.state, each.progress, each.cancel_requested) for each in found]).encode() + bytes([newer])
     ).hexdigest()[:16]
-    kept = {name: request.GET.getlist(name) for name in (*FILTERS, "cursor") if request.GET.get(name)}
-    query = urlencode({**kept, "ids": ",".join(each.id.hex for each in found), "stamp": stamp}, doseq=True)
+    others = not wanted.mine and user_of(request).has_perm(SEE_ALL)
+    shown, bulk = columns.shown(at.columns, owners=others), _bulk_url()
+    ids = urlencode({"ids": ",".join(each.id.hex for each in found), "stamp": stamp})
     return {
         "jobs": found,
         "newer": newer,
         "stamp": stamp,
-        "everyone": request.GET.get("who") == EVERYONE,
-        "newest_url": reverse("home") + _query(request.GET),
-        "rows_url": f"{reverse('job-rows')}?{query}",
+        "columns": shown,
+        "width": len(shown) + (2 if bulk else 1),
+        "bulk_url": bulk,
+        "newest_url": reverse("jobs") + at.page(None),
+        "rows_url": f"{reverse('job-rows')}{at.query}&{ids}",
         "active": any(not each.final for each in found),
     }
 
 
-def _filter(given: QueryDict) -> JobFilter:
-    states: list[State] = []
-    for each in given.getlist("state"):
-        if each == ACTIVE:
-            states += [state for state in State if state not in FINAL]
-        elif each in list(State):
-            states.append(State(each))
-        elif each:
-            raise InvalidRequest(f"expected a state ({', '.join([ACTIVE, *State])}), got {each[:40]!r}")
-    parent = _parent(given.get("parent", ""))
-    everyone = given.get("who") == EVERYONE or parent is not None
-    # What a job spawned is listed with it alone: a thousand of them would hide everything else.
-    return JobFilter(tuple(states), kind=given.get("kind", "")[:100], mine=not everyone, parent=parent, spawned=False)
-
-
-def _parent(text: str) -> UUID | None:
+def _bulk_url() -> str:
+    """Where the jobs that are ticked are sent; empty, and nothing can be ticked, where there is no such page."""
     try:
-        return UUID(text[:64]) if text else None
-    except ValueError:
-        raise InvalidRequest(f"expected the id of a job as parent, got {text[:64]!r}") from None
+        return reverse("bulk-preview")
+    except NoReverseMatch:
+        return ""
 
 
-def _chips(given: QueryDict) -> list[Chip]:
-    chosen = given.getlist("state")
-    ends = [(state.value.capitalize(), state.value) for state in State if state in FINAL]
-    offered = [("All", ""), ("Active", ACTIVE), *ends]
-    return [
-        Chip(label, _query(given, state=value or None), chosen == [value] if value else not any(chosen))
-        for label, value in offered
-    ]
-
-
-def _query(given: QueryDict, **changes: str | None) -> str:
-    """The query string with some values replaced; the place in the list is left out unless it is given."""
-    kept: dict[str, Any] = {name: given.getlist(name) for name in FILTERS if given.get(name)}
-    merged = {name: value for name, value in {**kept, **changes}.items() if value}
-    return f"?{urlencode(merged, doseq=True)}" if merged else "?"
+def _now(wanted: JobFilter) -> JobFilter:
+    return wanted.at(clock.database_now()) if wanted.relative else wanted
 
 
 def _ids(text: str) -> list[UUID]:

@@ -40,6 +40,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "more_lines": len(lines) == jobs.LINES,
         "inputs": inputs,
         "parameters": _parameters(shown, inputs),
+        "parameters_hidden": shown.parameters_hidden,
         "reruns": jobs.reruns(user, job_id),
     }
     return render(request, "job.html", context)
@@ -120,7 +121,7 @@ def _standing(shown: JobView, estimate: EstimateView | None, now: datetime) -> d
         "explained": _explained(shown, now),
         "percent": words.percent(shown.progress.fraction),
         "family": (family := jobs.family(shown)),
-        "children_list": f"{reverse('home')}?parent={shown.id}" if family else "",
+        "children_list": f"{reverse('jobs')}?q=parent:{shown.id}" if family else "",
         "key": uuid.uuid4(),
         "kept": forecasts.kept(shown),
         **_ahead(shown, estimate, now),

@@ -44,9 +44,10 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Watch",
         (
-            Entry("Jobs", "home", "jobs", "jobs", primary=True),
+            Entry("Jobs", "jobs", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
+            Entry("Failures", "failures", "warn", "failures"),
         ),
     ),
     (
@@ -68,6 +69,8 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Access",
         (
             Entry("Tokens", "tokens", "key", "tokens"),
+            Entry("Audit", "audit", "shield", "audit", needs="jobs_app.view_audit"),
+            Entry("Webhooks", "webhooks", "out", "webhooks"),
             Entry("API", "api:openapi-view", "book", "api"),
             Entry("Admin", "admin:index", "gear", "admin", needs=STAFF),
         ),

@@ -10,7 +10,9 @@ from django.http.request import split_domain_port
 
 from jobs_app import conf
 from jobs_app.core import clock, tokens
+from jobs_app.errors import NotAllowed
 from jobs_app.models.job import SEE_ALL
+from jobs_app.scopes import Scope
 
 FORWARDED = (
     "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO",
@@ -42,8 +44,15 @@ def _token_opens(given: str) -> bool:
     own = conf.current().metrics_token
     if own and hmac.compare_digest(given.encode(), own.encode()):
         return True
-    row = tokens.authenticate(given, now=clock.database_now())
-    return row.owner.has_perm(SEE_ALL)
+    now = clock.database_now()
+    row = tokens.authenticate(given, now=now)
+    if not row.owner.has_perm(SEE_ALL):
+        return False
+    try:
+        tokens.demand(row, Scope.READ, now=now, where="GET /metrics")
+    except NotAllowed:
+        return False
+    return True
 
 
 def from_here(request: HttpRequest) -> bool:

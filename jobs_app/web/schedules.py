@@ -69,6 +69,7 @@ def schedule(request: HttpRequest, schedule_id: int) -> HttpResponse:
         "fires": [schedule_words.fire(each) for each in shown.fires],
         "ticks": [schedule_words.tick(each) for each in shown.ticks],
         "parameters": [(name, drawing.tree(value), []) for name, value in shown.parameters.items()],
+        "parameters_hidden": shown.parameters_hidden,
         "may_change": reads.may_change(user),
         "edit": reverse("admin:django_celery_beat_periodictask_change", args=[shown.id]) if user.is_staff else "",
     }

@@ -15,8 +15,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobs_app import registry
-from jobs_app.core import clock, control, submission
-from jobs_app.errors import IdempotencyConflict, InvalidParameters, Refused, TooLarge, UnknownKind, WeirError
+from jobs_app.core import access, clock, control, submission
+from jobs_app.errors import (
+    IdempotencyConflict,
+    InvalidParameters,
+    NotAllowed,
+    Refused,
+    TooLarge,
+    UnknownKind,
+    WeirError,
+)
 from jobs_app.forms import KindForm, form_for
 from jobs_app.lifecycle import Via
 from jobs_app.reads import jobs
@@ -27,16 +35,18 @@ from jobs_app.web.pages import is_fragment, page, render, user_of
 KEY = "_key"
 """The hidden input that makes pressing the button twice one job."""
 
+TAGS = "_tags"
+"""The input for tags, with commas between them."""
+
 Accept = Callable[[dict[str, Any], str], submission.Accepted]
 
 
 @page
 @require_safe
 def kinds(request: HttpRequest) -> HttpResponse:
-    """Every kind, by family."""
-    families = [
-        (name, list(found)) for name, found in groupby(known.kinds(), key=lambda each: each.name.partition(".")[0])
-    ]
+    """Every kind that this user may submit, by family."""
+    offered = known.offered(user_of(request))
+    families = [(name, list(found)) for name, found in groupby(offered, key=lambda each: each.name.partition(".")[0])]
     return render(request, "kinds.html", {"section": "kinds", "families": families})
 
 
@@ -50,8 +60,10 @@ def submit(request: HttpRequest, kind_name: str) -> HttpResponse:
         # As an address it is a page that is not there, whatever it is as a parameter.
         return render(request, "refusal.html", {"error": error, "status": 404}, status=404)
 
+    access.check_submit(user_of(request), kind.name, now=clock.database_now())
+
     def accept(parameters: dict[str, Any], key: str) -> submission.Accepted:
-        options = submission.Options(via=Via.WEB, idempotency_key=key)
+        options = submission.Options(via=Via.WEB, idempotency_key=key, tags=_tags(request) or ())
         return submission.accept(
             kind.name, parameters, owner=user_of(request), options=options, now=clock.database_now()
         )
@@ -65,13 +77,18 @@ def change(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The form of an earlier job, to run it again with changes."""
     earlier = jobs.job(user_of(request), job_id)
     kind = registry.get(earlier.kind)
+    if earlier.parameters_hidden:
+        raise NotAllowed(earlier.parameters_hidden)
 
     def accept(parameters: dict[str, Any], key: str) -> submission.Accepted:
         user, now = user_of(request), clock.database_now()
-        return control.rerun(job_id, actor=user, now=now, changes=parameters, via=Via.WEB, idempotency_key=key)
+        return control.rerun(
+            job_id, actor=user, now=now, changes=parameters, via=Via.WEB, idempotency_key=key, tags=_tags(request)
+        )
 
     initial = form_for(kind).initial_from(earlier.parameters)
-    return _fill_in(request, kind, accept, initial=initial, context={"action": request.path, "earlier": earlier})
+    context = {"action": request.path, "earlier": earlier, "tags": ", ".join(earlier.tags)}
+    return _fill_in(request, kind, accept, initial=initial, context=context)
 
 
 def _fill_in(
@@ -85,6 +102,7 @@ def _fill_in(
         return render(request, "submit.html", {**context, "form": form, "key": uuid.uuid4()})
     form = made(request.POST, request.FILES, initial=initial, user=user)
     key = request.POST.get(KEY, "") or str(uuid.uuid4())
+    context["tags"] = request.POST.get(TAGS, "")
     accepted = _take(form, kind, accept, key, user)
     if isinstance(accepted, Refused):
         return _answer_refused(request, accepted, {**context, "form": form, "key": key})
@@ -118,6 +136,12 @@ def _take(form: KindForm, kind: Kind, accept: Accept, key: str, user: Any) -> su
     except WeirError as error:
         form.add_error(None, f"{error.title}: {error}")
     return None
+
+
+def _tags(request: HttpRequest) -> list[str] | None:
+    """What was typed; None where the form had no such input."""
+    typed = request.POST.get(TAGS)
+    return None if typed is None else [each.strip() for each in typed.split(",") if each.strip()]
 
 
 def _answer_refused(request: HttpRequest, refused: Refused, context: dict[str, Any]) -> HttpResponse:

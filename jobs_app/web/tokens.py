@@ -13,6 +13,7 @@ from jobs_app.core import clock
 from jobs_app.core import tokens as core
 from jobs_app.errors import InvalidRequest
 from jobs_app.reads import tokens as reads
+from jobs_app.scopes import USUAL, Scope
 from jobs_app.web.pages import is_fragment, page, render, user_of
 
 
@@ -21,6 +22,10 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=100, label="What is it for?", help_text="A script, a machine.")
     days = forms.IntegerField(min_value=1, max_value=3650, label="Days until it expires")
+    scopes = forms.MultipleChoiceField(
+        choices=[(each.value, f"{each.meaning} ({each})") for each in Scope], label="It may",
+        widget=forms.CheckboxSelectMultiple, initial=[each.value for each in Scope if each in USUAL],
+    )  # fmt: skip
 
     name.widget.attrs["placeholder"] = "such as nightly import"
 
@@ -36,7 +41,10 @@ def tokens(request: HttpRequest) -> HttpResponse:
         form = TokenForm(request.POST, initial=initial)
         if form.is_valid():
             try:
-                made, text = core.issue(user, form.cleaned_data["name"], now=now, days=form.cleaned_data["days"])
+                given = form.cleaned_data
+                made, text = core.issue(
+                    user, given["name"], now=now, days=given["days"], grants=given["scopes"], actor=user
+                )
                 form = TokenForm(initial=initial)
             except InvalidRequest as error:
                 form.add_error(None, str(error))
@@ -49,7 +57,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, token_id: int) -> HttpResponse:
     """End one of my tokens."""
-    row = reads.own(user_of(request), token_id)
-    core.revoke(row, now=clock.database_now())
+    user = user_of(request)
+    row = reads.own(user, token_id)
+    core.revoke(row, now=clock.database_now(), actor=user)
     messages.success(request, f"The token “{row.name}” no longer works.")
     return redirect("tokens")

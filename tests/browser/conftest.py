@@ -5,8 +5,6 @@ Without Chromium these tests are skipped, and the run says so at its end, in cap
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,20 +20,13 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from jobs_app.platform import ports
 from jobs_app.platform.waiting import until
+from tests.support.chromium import FLAGS, MISSING, chromium
 from tests.support.processes import ROOT
 
-CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GRANIAN = [sys.executable, "-m", "granian", "--host", "127.0.0.1", "--no-ws", "--workers", "1"]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"]
-MISSING = "NO CHROMIUM: THE BROWSER TESTS WERE NOT RUN (install it, such as: apt-get install chromium)"
 DESK = {"width": 1280, "height": 900}
 PATIENCE = 30_000
 """Milliseconds; the machine may be busy."""
-
-
-def chromium() -> str | None:
-    """Where Chromium is; CHROMIUM names it where it is not on the PATH."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CANDIDATES)), None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

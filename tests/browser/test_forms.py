@@ -79,7 +79,7 @@ def test_forms_pages_and_cancelling_work_without_scripts(opened: Open, alice: Us
     expect(page.locator("#job-standing")).to_contain_text("queued")
     page.click("#cancel-button")
     expect(page.locator("#job-standing")).to_contain_text("cancelled")
-    page.goto("/?state=cancelled")
+    page.goto("/jobs/?q=state:cancelled")
     expect(page.locator("#jobs tr")).to_have_count(1)
 
 

@@ -10,6 +10,8 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
+from jobs_app.core import control
+from jobs_app.core.clock import database_now
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
 from tests.browser.conftest import Open
@@ -100,7 +102,7 @@ def test_cancelling_what_has_ended_meanwhile_is_said(alices: Page, alice: User) 
 def test_the_list_keeps_up_and_no_row_moves(alices: Page, alice: User) -> None:
     old = reaching(State.RUNNING, owner=alice)
     submitted(owner=alice)
-    alices.goto("/")
+    alices.goto("/jobs/")
     row = alices.locator(f"#row-{old.id.hex}")
     place = row.bounding_box()
     alices.locator(f"#link-{old.id.hex}").focus()
@@ -114,10 +116,11 @@ def test_the_list_keeps_up_and_no_row_moves(alices: Page, alice: User) -> None:
     expect(alices.locator("#jobs tr")).to_have_count(3)
 
 
-def test_the_list_rests_while_nobody_looks_and_stops_at_the_end(alices: Page, alice: User) -> None:
+def test_the_list_rests_while_nobody_looks_or_while_jobs_are_ticked(alices: Page, alice: User) -> None:
     job = submitted(owner=alice)
     alices.clock.install()
-    alices.goto("/")
+    alices.route(re.compile("/api/jobs/events"), lambda route: route.abort())
+    alices.goto("/jobs/")
     asked: list[str] = []
     alices.on("request", lambda request: asked.append(request.url) if "/jobs/rows/" in request.url else None)
     hide = "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true}) }"
@@ -130,15 +133,35 @@ def test_the_list_rests_while_nobody_looks_and_stops_at_the_end(alices: Page, al
     alices.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(alices.locator("#jobs")).to_contain_text("cancelled")
     before = len(asked)
-    alices.clock.run_for(10_000)
+    tick = "<tr><td><input name=job type=checkbox checked></td></tr>"
+    alices.evaluate("tick => document.getElementById('jobs').insertAdjacentHTML('beforeend', tick)", tick)
+    alices.clock.run_for(30_000)
     assert len(asked) == before
+
+
+def test_the_stream_tells_the_list_and_it_hardly_asks_by_itself(opened: Open, alice: User, bob: User) -> None:
+    shown = submitted(owner=alice)
+    page = opened(alice)
+    with page.expect_response(re.compile("/stream/jobs")) as stream:
+        page.goto("/jobs/")
+    assert stream.value.status == 200
+    page.wait_for_function("performance.getEntriesByType('resource').some(each => each.name.includes('/jobs/counts/'))")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/jobs/rows/" in request.url else None)
+    control.cancel(shown.id, actor=alice, now=database_now())
+    expect(page.locator("#jobs")).to_contain_text("cancelled")
+    submitted(owner=alice)
+    expect(page.get_by_role("link", name="Show 1 newer job")).to_be_visible()
+    expect(page.locator("#jobs-said")).to_have_text("Show 1 newer job")
+    assert len(asked) <= 6
 
 
 def test_a_session_that_has_ended_leads_to_the_login(alices: Page, alice: User) -> None:
     submitted(owner=alice)
-    alices.goto("/")
+    alices.goto("/jobs/")
     Session.objects.all().delete()
-    alices.wait_for_url("**/login/?next=/")
+    alices.evaluate("htmx.trigger('#jobs', 'weir:look')")
+    alices.wait_for_url("**/login/?next=/jobs/")
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/jobs_app/job/", "/api/docs"])

@@ -61,17 +61,26 @@ def test_words_stand_out_from_their_ground(opened: Open, alice: User, now: Any, 
     outcomes.succeed(job, WIDE, 100, now=now)
     page = opened(alice, color_scheme=scheme)
     jobs = [f"/jobs/{job.id}/" for job in Job.objects.all()]
-    for path in ["/", "/submit/", "/submit/datasets.aggregate/", "/tokens/", "/nowhere", *jobs]:
+    for path in [
+        "/",
+        "/jobs/?q=kind:probe.nothing+tag:x",
+        "/submit/",
+        "/submit/datasets.aggregate/",
+        "/tokens/",
+        "/nowhere",
+        *jobs,
+    ]:
         page.goto(path)
         assert page.evaluate(CONTRAST) == [], path
 
 
 def test_the_keyboard_reaches_the_content_and_the_jobs(alices: Page, alice: User) -> None:
     job = submitted(owner=alice)
-    alices.goto("/")
-    alices.keyboard.press("Tab")
-    expect(alices.get_by_role("link", name="Skip to the content")).to_be_focused()
-    alices.keyboard.press("Enter")
+    alices.goto("/jobs/")
+    for name in ("Skip to the content", "Skip to the list"):
+        alices.keyboard.press("Tab")
+        expect(alices.get_by_role("link", name=name)).to_be_focused()
+        alices.keyboard.press("Enter")
     for _ in range(12):
         alices.keyboard.press("Tab")
         if alices.evaluate("document.activeElement.id") == f"link-{job.id.hex}":
@@ -105,7 +114,7 @@ def test_colours_of_a_chart_follow_the_scheme(opened: Open, alice: User, now: An
 def test_states_are_told_by_words_and_pictures(alices: Page, alice: User) -> None:
     for state in State:
         reaching(state, owner=alice)
-    alices.goto("/")
+    alices.goto("/jobs/")
     for state in State:
         badge = alices.locator(f".state-{state}").first
         expect(badge).to_have_text(re.compile(state.value))

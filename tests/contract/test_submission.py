@@ -13,9 +13,9 @@ from tests.contract.surfaces import SURFACES, Surface
 from tests.support.processes import Workers, finished
 
 SAME = (
-    "kind", "queue", "priority", "parameters", "sealed", "request_digest", "rerun_of_id", "parent_id", "max_attempts",
-    "timeout", "hard_timeout", "expires_at", "owner_id", "state", "attempt", "failures", "kills", "result", "error",
-    "progress", "result_bytes",
+    "kind", "queue", "priority", "tags", "parameters", "sealed", "request_digest", "rerun_of_id", "parent_id",
+    "max_attempts", "timeout", "hard_timeout", "expires_at", "owner_id", "state", "attempt", "failures", "kills",
+    "result", "error", "progress", "result_bytes",
 )  # fmt: skip
 TEXT = 'über 10 %, "quoted" and <b>bold</b>'
 

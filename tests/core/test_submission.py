@@ -195,8 +195,8 @@ def test_the_number_of_queries_is_known(alice: User, now: datetime, django_asser
         submitted("probe.nothing", owner=alice, now=now, idempotency_key="k")
     with django_assert_num_queries(1):
         submitted("probe.nothing", owner=alice, now=now, idempotency_key="k")
-    # Besides: two for the user's permissions, one to find the files, one to note them all.
-    with django_assert_num_queries(10):
+    # Besides: two for the user's permissions, one to find the files, one to note them all, and one for the terms.
+    with django_assert_num_queries(11):
         submitted("probe.files", files, owner=alice, now=now)
     with django_assert_num_queries(0), pytest.raises(InvalidParameters):
         submitted("probe.everything", {}, owner=alice, now=now)

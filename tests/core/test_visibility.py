@@ -11,11 +11,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 
 from jobs_app.core import control, tokens
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import NotFound
 from jobs_app.models import Artifact, Job
 from jobs_app.reads import files, jobs, watching
 from jobs_app.reads import tokens as token_reads
-from jobs_app.reads.jobs import JobFilter
 from tests.support.ledger import submitted, succeeded_with_everything
 
 SECOND = timedelta(seconds=1)

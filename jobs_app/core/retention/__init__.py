@@ -1,5 +1,6 @@
 """Retention: what was kept long enough is deleted, a little at a time, once it is rolled up.
 
 ``rules`` say what is due and what is spared; ``pruning`` deletes it in short transactions, children before parents,
-rows before files; ``orphans`` are files without rows and rows without files; ``reports`` tell what would be done.
+rows before files; ``groups`` forgets failures that nobody has seen for long; ``orphans`` are files without rows and
+rows without files; ``reports`` tell what would be done.
 """

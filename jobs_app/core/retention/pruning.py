@@ -18,8 +18,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
-from jobs_app.core import artifacts
-from jobs_app.core.retention import rules
+from jobs_app.core import artifacts, audit
+from jobs_app.core.retention import deliveries, groups, rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
 from jobs_app.core.rollups.sources import EVENTS, REFUSALS, Source
@@ -36,6 +36,7 @@ from jobs_app.models import (
     Refusal,
     Resend,
     Rollup,
+    Term,
     Tick,
     UniqueKey,
 )
@@ -54,7 +55,7 @@ ROWS = 2_000
 BATCHES = 20
 """Transactions for each kind of row in one run; what is left is the next run's."""
 
-CHILDREN: tuple[type[Model], ...] = (JobInput, Checkpoint, Resend, UniqueKey, Event, Attempt)
+CHILDREN: tuple[type[Model], ...] = (JobInput, Checkpoint, Resend, UniqueKey, Term, Event, Attempt)
 
 
 def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> Counter[str]:
@@ -67,7 +68,8 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
         return done
     for what, prune in (
         ("jobs", prune_jobs), ("uploads", prune_uploads), ("ticks", prune_ticks), ("refusals", prune_refusals),
-        ("rollups", prune_rollups),
+        ("rollups", prune_rollups), ("audit entries", audit.prune),
+        ("failures", groups.prune), ("deliveries", deliveries.prune),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
     return +done

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import transaction
 
-from jobs_app.core.rollups import cursor, gaps, levels, store, sums
+from jobs_app.core.rollups import cursor, ending, failing, gaps, levels, store, sums
 from jobs_app.core.rollups.cursor import Place
 from jobs_app.core.rollups.gaps import Gap
-from jobs_app.core.rollups.sources import SOURCES, Source
+from jobs_app.core.rollups.sources import EVENTS, SOURCES, Source
 from jobs_app.core.rollups.sums import Buckets
 from jobs_app.core.turns import Turns
 
@@ -28,13 +28,18 @@ LARGE_BATCH = 20_000
 
 @dataclass
 class Harvest:
-    """What was read for one transaction: sums to add, and where the cursor stands then. more: the batch was full."""
+    """What was read for one transaction: sums to add, and where the cursor stands then. more: the batch was full.
+
+    failed: ids of the events that may tell of failures. ended: those by which jobs ended.
+    """
 
     read: int = 0
     more: bool = False
     buckets: Buckets = field(default_factory=dict)
     through: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
 
 
 def roll(*, now: datetime, batches: int = BATCHES, batch: int | None = None, seconds: float = math.inf) -> int:
@@ -96,6 +101,9 @@ def _reap(source: Source, through: int, harvest: Harvest, now: datetime, batch: 
 def _count(source: Source, rows: list[Any], harvest: Harvest) -> None:
     harvest.read += len(rows)
     sums.add(harvest.buckets, source.sums(rows))
+    if source is EVENTS:
+        harvest.failed += failing.told_by(rows)
+        harvest.ended += ending.told_by(rows)
 
 
 def _write(place: Place, harvest: Harvest, now: datetime) -> bool:
@@ -105,9 +113,12 @@ def _write(place: Place, harvest: Harvest, now: datetime) -> bool:
     if not harvest.more:
         changes["caught_up_at"] = min([now, *(datetime.fromisoformat(gap.seen_at) for gap in harvest.gaps)])
         seen = levels.look(now=now)
+    failed, told = failing.look(harvest.failed), ending.look(harvest.ended)
     with transaction.atomic():
         if not cursor.advance(place, **changes):
             return False
         store.add(harvest.buckets, place)
         levels.note(seen, now=now)
+        failing.note(failed, now=now)
+        ending.note(told)
     return True

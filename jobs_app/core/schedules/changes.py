@@ -14,6 +14,7 @@ from django.db import transaction
 from django_celery_beat.models import PeriodicTask
 
 from jobs_app import wire
+from jobs_app.core import audit
 from jobs_app.core.schedules import standing, timings, waiting
 from jobs_app.core.timing import Fire
 from jobs_app.core.turns import Turns
@@ -113,13 +114,15 @@ def upcoming(schedule: Schedule, *, count: int, now: datetime) -> list[Fire]:
 
 
 def _switch(schedule: Schedule, actor: User | None, now: datetime, *, enabled: bool) -> None:
-    standing.allow(actor)
-    with transaction.atomic():
+    action, subject = f"schedule.{'resume' if enabled else 'pause'}", f"schedule {schedule.name}"
+    with audit.refusals(actor, action, subject, now=now), transaction.atomic():
+        standing.allow(actor)
         task = standing.held(schedule.pk)
         if task is None:
             raise NotFound("expected a schedule, got one that is not there any more")
         if task.enabled != enabled:
             task.enabled = enabled
+            audit.record(actor, action, subject, now=now, before={"enabled": not enabled}, after={"enabled": enabled})
             PeriodicTask.objects.filter(pk=task.pk).update(enabled=enabled, date_changed=now)
             standing.settle(task, now=now)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django_celery_beat.models import PeriodicTask
 
+from jobs_app.core import audit
 from jobs_app.core.schedules import standing, submitting, timings, verdicts, waiting, work
 from jobs_app.core.schedules.submitting import Progress
 from jobs_app.core.schedules.timings import MOMENT
@@ -63,8 +64,9 @@ def run_now(schedule: Schedule, *, actor: User | None, now: datetime) -> Tick:
 
     Raises NotAllowed, NotFound, and what ``submission.accept`` raises.
     """
-    standing.allow(actor)
-    with transaction.atomic():
+    subject = f"schedule {schedule.name}"
+    with audit.refusals(actor, "schedule.run", subject, now=now), transaction.atomic():
+        standing.allow(actor)
         task = standing.held(schedule.pk)
         if task is None:
             raise NotFound("expected a schedule, got one that is not there any more")
@@ -79,6 +81,7 @@ def run_now(schedule: Schedule, *, actor: User | None, now: datetime) -> Tick:
         submitting.note_run(task, 1, now=now)
         with writing():
             tick.save(force_insert=True)
+        audit.record(actor, "schedule.run", subject, now=now, after={"job": tick.job.id})
     return tick
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +39,15 @@ class Call:
     def command(self, verb: str) -> str:
         """How another verb is called."""
         return f"{self.program.rpartition(' ')[0]} {verb}"
+
+
+def here() -> str:
+    """Who calls, for the audit: the account of the operating system, and the machine."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, in a container
+        account = str(os.getuid())
+    return f"{account}@{socket.gethostname()}"
 
 
 def user_named(name: str | None) -> User | None:

@@ -35,7 +35,7 @@ def run(call: Call) -> int:
             call.output.say(f"{text}: {exits.sentence(error)}")
             ended = ended or error.exit_code
             continue
-        done.append(JobView.of(row))
+        done.append(JobView.of(row, call.user))
         said = "cancelled" if done[-1].state is State.CANCELLED else "asked to stop"
         call.output.line(f"{done[-1].id}  {said}")
     if call.output.as_json:

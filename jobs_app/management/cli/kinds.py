@@ -24,7 +24,7 @@ def run(call: Call) -> int:
     """Show the kinds."""
     if call.options["name"] is not None:
         return _describe(call, call.options["name"])
-    found = kinds.kinds()
+    found = kinds.offered(call.user)
     if call.output.as_json:
         call.output.document(found)
     else:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from jobs_app import searching
+from jobs_app.core import clock
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import State
 from jobs_app.management.cli import calls, moments, parsing, rendering
@@ -16,6 +19,11 @@ HELP = "List jobs, newest first."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``jobs list``."""
+    parser.add_argument(
+        "search", nargs="*", metavar="QUALIFIER",
+        help="A search such as state:failed kind:datasets.aggregate tag:nightly param.measure:delay since:2d. "
+        f"Qualifiers: {', '.join(searching.NAMES)}. Options must hold as well.",
+    )  # fmt: skip
     parser.add_argument(
         "--state", action="append", choices=[state.value for state in State], default=[],
         help="Only jobs in this state; repeat for more.",
@@ -37,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     """Show one page."""
     typed = call.options
-    if typed["mine"] and call.user is None:
-        raise InvalidRequest("--mine: expected --user NAME too, to know whose jobs are meant")
-    wanted = jobs.JobFilter(
+    wanted = _searched(typed["search"]) & JobFilter(
         states=tuple(State(each) for each in typed["state"]),
         kind=typed["kind"],
         queue=typed["queue"],
@@ -48,6 +54,10 @@ def run(call: Call) -> int:
         parent=calls.job_id(call.user, typed["parent"]) if typed["parent"] else None,
         created_after=moments.past(typed["since"], "--since") if typed["since"] else None,
     )
+    if wanted.mine and call.user is None:
+        raise InvalidRequest("--mine: expected --user NAME too, to know whose jobs are meant")
+    if wanted.relative:
+        wanted = wanted.at(clock.database_now())
     page = jobs.job_page(call.user, wanted, cursor=typed["cursor"], limit=typed["limit"])
     if call.output.as_json:
         call.output.document({"jobs": page.jobs, "next_cursor": page.next_cursor})
@@ -59,3 +69,17 @@ def run(call: Call) -> int:
     if page.next_cursor:
         call.output.say(f"There are more: add --cursor {page.next_cursor}")
     return Exit.OK
+
+
+def _searched(typed: list[str]) -> JobFilter:
+    """A search as it comes from a shell, which takes quotes away: ``tag:"two words"`` is one argument with a space."""
+    return searching.parse(" ".join(map(_argument, typed)))
+
+
+def _argument(text: str) -> str:
+    try:
+        searching.parse(text)
+    except InvalidRequest:
+        name, colon, value = text.partition(":")
+        return str(searching.Word(name, value)) if colon and ":" not in value else text
+    return text

@@ -71,7 +71,8 @@ def job_facts(output: Output, job: JobView) -> None:
     for name, value in facts.items():
         if value:
             output.line(f"{name + ':':<14}{value}")
-    output.line("parameters:   " + _clip(json.dumps(job.parameters, ensure_ascii=False)))
+    told = job.parameters_hidden or _clip(json.dumps(job.parameters, ensure_ascii=False))
+    output.line("parameters:   " + told)
 
 
 def result(output: Output, value: Any) -> None:

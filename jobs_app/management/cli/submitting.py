@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs_app import registry
 from jobs_app.core import clock, control, submission
-from jobs_app.errors import InvalidParameters, UnknownKind
+from jobs_app.errors import InvalidParameters, NotAllowed, UnknownKind
 from jobs_app.lifecycle import State, Via
 from jobs_app.management.cli import calls, following, moments, options, parsing, remote, rendering, uploads, values
 from jobs_app.management.cli.calls import Call
@@ -103,6 +103,8 @@ def rerun(call: Call) -> int:
     """Run a job again."""
     old = jobs.job(call.user, calls.job_id(call.user, call.options["job"]))
     kind = registry.get(old.kind)
+    if old.parameters_hidden:
+        raise NotAllowed(old.parameters_hidden)
     offered = options.options_of(kind, taken_flags())
     typed = _second_step(call, kind, str(old.id), offered, _add_rerun_options)
     with _told_by_option(offered):
@@ -134,6 +136,10 @@ def _add_submit_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--max-attempts", type=int, metavar="N", default=SUPPRESS, help="Tries in all, 1 to 100 (default: the kind's)."
     )
+    parser.add_argument(
+        "--tag", dest="tags", action="append", metavar="TAG", default=SUPPRESS,
+        help="A word to find it by; repeat for more, up to 10.",
+    )  # fmt: skip
     _add_rerun_options(parser)
 
 
@@ -181,6 +187,7 @@ def _options(typed: Mapping[str, Any]) -> submission.Options:
         max_attempts=typed.get("max_attempts"),
         idempotency_key=typed.get("idempotency_key"),
         via=Via.CLI,
+        tags=typed.get("tags", ()),
     )
 
 
@@ -206,7 +213,7 @@ def _told_by_option(offered: list[options.Option]) -> Iterator[None]:
 
 
 def _accepted(call: Call, typed: Mapping[str, Any], accepted: submission.Accepted) -> int:
-    view = JobView.of(accepted.job)
+    view = JobView.of(accepted.job, call.user)
     if accepted.replayed:
         call.output.say(REPLAYED)
     if typed.get("follow"):

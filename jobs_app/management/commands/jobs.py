@@ -11,10 +11,13 @@ from typing import IO, Any, cast
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError
 
+from jobs_app.core import audit
 from jobs_app.errors import WeirError
+from jobs_app.lifecycle import Via
 from jobs_app.management.cli import (
     cancelling,
     exits,
+    failures,
     fetching,
     following,
     health,
@@ -26,7 +29,7 @@ from jobs_app.management.cli import (
     showing,
     submitting,
 )
-from jobs_app.management.cli.calls import Call, user_named
+from jobs_app.management.cli.calls import Call, here, user_named
 from jobs_app.management.cli.exits import Exit, Stopped
 from jobs_app.management.cli.output import Output
 
@@ -42,6 +45,8 @@ VERBS = {
     "health": (health.HELP, health.add_arguments, health.run),
     "queues": (queues.HELP, queues.add_arguments, queues.run),
     "queue": (queues.ONE_HELP, queues.add_one_arguments, queues.run_one),
+    "failures": (failures.HELP, failures.add_arguments, failures.run),
+    "failure": (failures.ONE_HELP, failures.add_one_arguments, failures.run_one),
     "schedules": (schedules.HELP, schedules.add_arguments, schedules.run),
     "schedule": (schedules.ONE_HELP, schedules.add_one_arguments, schedules.run_one),
 }
@@ -87,7 +92,8 @@ class Command(BaseCommand):
         for stream in (self.stdout, self.stderr):
             stream.ending, stream.style_func = "", None
         try:
-            ended, message = self._carry_out(options), ""
+            with audit.origin(Via.CLI, address=here()):
+                ended, message = self._carry_out(options), ""
         except Stopped as stop:
             ended, message = stop.returncode, str(stop)
         if not ended:

@@ -16,8 +16,9 @@ class Command(BaseCommand):
     """The command."""
 
     help = (
-        "Make the configured queues, the groups viewers, submitters and operators, the sample dataset and the schedule "
-        "that ships with Weir (disabled). Run it after migrate; what is there already is left as it is."
+        "Make the configured queues, the groups of the roles (viewers, submitters, operators, administrators), the "
+        "sample dataset and the schedule that ships with Weir (disabled). Run it after migrate, also at an upgrade; what "
+        "is there already is left as it is, but for permissions of roles that are new."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

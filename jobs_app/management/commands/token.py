@@ -9,8 +9,11 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs_app.core import clock, tokens
+from jobs_app.core import audit, clock, tokens
 from jobs_app.errors import NotFound, WeirError
+from jobs_app.lifecycle import Via
+from jobs_app.management.cli import calls
+from jobs_app.scopes import Scope
 
 
 class Command(BaseCommand):
@@ -27,11 +30,18 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="command line", help="What the token is for (default: command line).")
         parser.add_argument("--days", type=int, default=None, help="Its life, 1 to 3650 days (default: TOKEN_DAYS).")
 
+        parser.add_argument(
+            "--scope", action="append", dest="scopes", choices=[each.value for each in Scope], metavar="SCOPE",
+            help=f"What it may be used for; give it once for each: {', '.join(Scope)} (default: all but admin:read).",
+        )  # fmt: skip
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the token. Ends with 2 for wrong arguments, 3 for an unknown user."""
         try:
-            user = _user(options["username"], create=options["create_user"])
-            _, text = tokens.issue(user, options["name"], now=clock.database_now(), days=options["days"])
+            with audit.origin(Via.CLI, address=calls.here()):
+                user = _user(options["username"], create=options["create_user"])
+                now = clock.database_now()
+                _, text = tokens.issue(user, options["name"], now=now, days=options["days"], grants=options["scopes"])
         except WeirError as error:
             raise CommandError(str(error), returncode=error.exit_code) from None
         except ValidationError as error:

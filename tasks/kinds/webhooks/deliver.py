@@ -88,6 +88,10 @@ def deliver(
         str, Field(max_length=200_000, description="The event's data, as JSON."), AfterValidator(_sound_json)
     ] = "{}",
     *,
+    message: Annotated[
+        str | None,
+        Field(max_length=100, pattern=r"^[A-Za-z0-9_.-]+$", description="The id of the message; default: the job's."),
+    ] = None,
     secret: Annotated[
         Annotated[Secret, AfterValidator(_sound_secret)] | None,
         Field(description="Signs the message (whsec_…); without it, it goes unsigned."),
@@ -106,14 +110,14 @@ def deliver(
         "content-type": "application/json",
         "accept-encoding": "identity",
         "user-agent": "Weir-Webhooks",
-        **_signature(context.job_id, body, secret),
+        **_signature(message or context.job_id, body, secret),
     }
     began = time.monotonic()
     status, retry_after, response = _post(target, headers, body.encode(), context)
     context.log(f"{target.host} answered {status}")
     _judge(target.host, status, retry_after)
     milliseconds = round((time.monotonic() - began) * 1000)
-    return Delivery(message_id=context.job_id, status=status, milliseconds=milliseconds, response=response)
+    return Delivery(message_id=message or context.job_id, status=status, milliseconds=milliseconds, response=response)
 
 
 def _signature(message_id: str, body: str, secret: Secret | None) -> dict[str, str]:

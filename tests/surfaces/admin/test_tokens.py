@@ -17,7 +17,7 @@ from jobs_app.models import Token
 from tests.surfaces.admin.conftest import client_of
 
 ADD, LIST = "/admin/jobs_app/token/add/", "/admin/jobs_app/token/"
-FORM = {"name": "nightly import", "days": "30"}
+FORM = {"name": "nightly import", "days": "30", "scopes": ["jobs:read", "jobs:submit"]}
 
 
 def shown(page: str) -> str | None:

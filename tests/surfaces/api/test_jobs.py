@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import pytest
@@ -63,6 +63,21 @@ def test_times_arrive_in_utc_and_a_later_job_is_scheduled(api: Client, now: date
     assert datetime.fromisoformat(body["due_at"]) == due
 
 
+def test_a_list_takes_the_search_of_the_console(api: Client, alice: User) -> None:
+    def ids(**query: str) -> list[str]:
+        return [each["id"] for each in api.get(f"/api/jobs?{urlencode(query)}").json()["jobs"]]
+
+    made = submit(api, parameters={"text": "a b"}, tags=["nightly", "two words"])
+    assert made.json()["tags"] == ["nightly", "two words"]
+    job = made.json()["id"]
+    other = submit(api, kind="system.sleep", parameters={"seconds": 2}, tags=["nightly"]).json()["id"]
+    assert ids(q="tag:nightly since:1h") == [other, job]
+    assert ids(q='tag:nightly tag:"two words" state:active') == [job]
+    assert ids(q="param.seconds:2") == [other]
+    assert ids(q="tag:nightly", kind="system.echo") == [job]
+    assert ids(q="owner:@me state:failed") == []
+
+
 def test_a_list_is_paged_by_cursor_and_link(api: Client) -> None:
     made = [submit(api).json()["id"] for _ in range(5)]
     seen, url = [], "/api/jobs?limit=2&kind=system.echo"
@@ -102,7 +117,8 @@ def test_filters(api: Client, alice: User, carol: User, now: datetime) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=x", "state=gone", "cursor=x", "created_after=yesterday", "stat=queued",
+    ["q=colour:red", "kind=b&q=kind:a", "q=" + "a" * 1001, "limit=0", "limit=201", "limit=x", "state=gone",
+     "cursor=x", "created_after=yesterday", "stat=queued",
      "created_after=2026-01-01T00:00:00", "mine=perhaps", "kind=%00", "owner=%00", "cursor=%00", "created_before=%00"],
 )  # fmt: skip
 def test_a_wrong_filter_is_named(api: Client, query: str) -> None:

@@ -50,7 +50,7 @@ class Reader:
             elif line:
                 fields[name] = value
             elif "data" in fields:
-                yield Message(fields["event"], fields["id"], json.loads(fields["data"]))
+                yield Message(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
                 fields = {}
 
     def next(self) -> Message:
@@ -139,7 +139,7 @@ def test_a_wrong_ticket_opens_nothing(servers: Servers, job: Job, now: datetime,
 
 
 def test_other_addresses_and_methods_are_problems(servers: Servers, job: Job) -> None:
-    for path in ("/", "/stream/jobs/x", "/stream/jobs", f"/stream/jobs/{job.id}/x", "/api/jobs"):
+    for path in ("/", "/stream/jobs/x", "/stream/jobs/", f"/stream/jobs/{job.id}/x", "/api/jobs"):
         response = httpx.get(servers.stream + path)
         assert (response.status_code, response.headers["Content-Type"]) == (404, PROBLEM)
     wrong = httpx.post(f"{servers.stream}/stream/jobs/{job.id}?ticket={tickets.issue(job.id)}")

@@ -64,9 +64,32 @@ def test_a_list_is_filtered_and_paged(alice: User) -> None:
     assert f"--cursor {made[3]}" in plain.err
 
 
+def test_a_list_takes_the_search_of_the_console(alice: User) -> None:
+    waiting = ledger.submitted("system.echo", {"text": "two words"}, owner=alice, tags=("a b", "nightly"))
+    ended = ledger.submitted(owner=alice, tags=("nightly",))
+    control.cancel(ended.id, actor=None, now=ended.created_at)
+
+    def shown(*search: str) -> list[str]:
+        return [each["id"] for each in jobs("list", *search, "--json").document["jobs"]]
+
+    assert shown("tag:nightly") == shown("since:1h") == [str(ended.id), str(waiting.id)]
+    assert shown("tag:nightly", "state:active") == shown("tag:nightly state:active") == [str(waiting.id)]
+    assert shown("tag:a b") == shown('tag:"a b"') == shown("param.text:two words") == [str(waiting.id)]
+    assert shown("tag:nightly", "--state", "cancelled", "--owner", "alice") == [str(ended.id)]
+    assert jobs("show", str(waiting.id), "--json").document["job"]["tags"] == ["a b", "nightly"]
+
+
+def test_tags_are_submitted_from_the_command_line(alice: User) -> None:
+    made = submitted("system.echo", "--text", "x", "--tag", "nightly", "--tag", "a b")
+    assert Job.objects.whole().get(id=made).tags == ["nightly", "a b"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("colour:red",), "expected one of the qualifiers state, kind"),
+        (("kind:a", "--kind", "b"), "expected the kind in the search or beside it, got both"),
+        (("owner:@me",), "expected --user NAME too"),
         (("--limit", "0"), "expected a limit from 1 to 200"),
         (("--limit", "201"), "expected a limit from 1 to 200"),
         (("--cursor", "x"), "expected a cursor from an earlier page"),

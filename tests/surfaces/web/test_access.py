@@ -22,7 +22,10 @@ from tests.support.ledger import reaching
 from tests.surfaces.web.conftest import logged_in
 
 OPEN = {"login", "logout"}
-ARGUMENTS = {"job_id": str(uuid4()), "kind_name": "system.echo", "token_id": "1", "name": "default", "schedule_id": "1"}
+ARGUMENTS = {
+    "job_id": str(uuid4()), "kind_name": "system.echo", "token_id": "1", "name": "default", "schedule_id": "1",
+    "view_id": "1", "fingerprint": "0" * 16,
+}  # fmt: skip
 TEMPLATES = Path(jobs_app.__file__).parent / "templates"
 
 

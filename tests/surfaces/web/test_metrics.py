@@ -181,11 +181,14 @@ def test_strangers_and_those_who_see_only_their_own_get_nothing(
         "basic": lambda: stranger().get("/metrics", headers={"Authorization": "Basic YTpi"}),
         "carol": lambda: _as(carol).get("/metrics"),
         "carol's token": lambda: stranger().get("/metrics", headers=_bearer(_token(carol))),
+        "carol's token for something else": lambda: stranger().get(
+            "/metrics", headers=_bearer(tokens.issue(carol, "x", now=clock.database_now(), grants=["jobs:submit"])[1])
+        ),
         "the token": lambda: stranger().get("/metrics", headers=_bearer(TOKEN)),
     }
     assert {who: asked().status_code for who, asked in ask.items()} == {
         "alice": 404, "alice's token": 404, "wrong token": 401, "no token": 401, "basic": 401, "carol": 200,
-        "carol's token": 200, "the token": 200,
+        "carol's token": 200, "carol's token for something else": 404, "the token": 200,
     }  # fmt: skip
     assert stranger().post("/metrics", headers=_bearer(TOKEN)).status_code == 405
 

@@ -128,15 +128,15 @@ def test_the_pages_of_a_family_lead_to_each_other(alices: Client, alice: User, n
     assert "It waits for the jobs that it spawned" in text
     assert "1 spawned job</a>: 1 wait, 0 run, 0 succeeded" in text
     assert 'value="50"' in text
-    listed = alices.get(f"/?parent={parent.id}").content.decode()
+    listed = alices.get(f"/jobs/?q=parent:{parent.id}").content.decode()
     assert f"/jobs/{child}/" in listed
-    home = alices.get("/").content.decode()
+    home = alices.get("/jobs/").content.decode()
     assert f"/jobs/{child}/" not in home, "a thousand of them would hide everything else"
     assert f"/jobs/{parent.id}/" in home
-    assert alices.get("/?parent=nonsense").status_code == 422
+    assert alices.get("/jobs/?q=parent:nonsense").status_code == 422
 
 
 def test_others_see_nothing_of_a_family(alice: User, bob: User, now: datetime) -> None:
     parent = claimed(submitted("family.parent", {"count": 0, "failing": []}, owner=alice, now=now))
     (child,) = spawning.spawn(parent, [Child("family.child", key="one")], now=now)
-    assert str(child) not in logged_in(bob).get(f"/?parent={parent.id}").content.decode()
+    assert str(child) not in logged_in(bob).get(f"/jobs/?q=parent:{parent.id}").content.decode()

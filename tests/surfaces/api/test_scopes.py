@@ -1,0 +1,104 @@
+"""What a token may be used for: each route says it, and a token of less is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from jobs_app import scopes
+from jobs_app.api import security
+from jobs_app.api.routes import api
+from jobs_app.core import tokens
+from jobs_app.models import AuditEntry, Token
+from jobs_app.scopes import Scope
+from tests.surfaces.api.support import JSON, problem, submit
+
+READING = {Scope.READ, Scope.ADMIN, Scope.TOKENS}
+"""Scopes that open nothing but what is looked at; and a token's own affairs."""
+
+ROUTES = [
+    (path, method, operation) for path, method, operation in security.operations_of(api) if operation.include_in_schema
+]
+
+
+def client_with(user: User, *grants: Scope, now: datetime) -> Client:
+    _, text = tokens.issue(user, "tests", now=now, grants=grants)
+    return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+@pytest.mark.parametrize(("path", "method"), [(path, method) for path, method, _ in ROUTES])
+def test_every_route_declares_a_scope(path: str, method: str) -> None:
+    """A new route without one is closed to tokens, and fails here: give it (or its router) ``auth=needs(…)``."""
+    (operation,) = (each for where, by, each in ROUTES if (where, by) == (path, method))
+    ways = operation.auth_callbacks
+    if any(isinstance(way, security.SessionOnly) for way in ways):
+        return
+    (token,) = (way for way in ways if isinstance(way, security.Token))
+    scope = token.needed(method)
+    assert isinstance(scope, Scope), f"{method} {path} takes any token"
+    if method not in security.SAFE_METHODS:
+        assert scope not in READING - {Scope.TOKENS}, f"{method} {path} changes something with {scope}"
+
+
+def test_the_description_names_the_scope_of_every_route() -> None:
+    document = api.get_openapi_schema()
+    for path, method, _ in ROUTES:
+        told = document["paths"][path][method.lower()]
+        assert told.get("x-required-scope") in {*Scope, None}
+        assert told.get("x-required-scope", "session") in told["description"], (path, method)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "method"), [(path, method) for path, method, _ in ROUTES])
+def test_a_token_of_every_other_scope_is_refused(path: str, method: str, alice: User, now: datetime) -> None:
+    scope = security.scopes_of(api)[path, method]
+    others = set(Scope) - {scope}
+    client = client_with(alice, *others, now=now)
+    address = path.replace("{job_id}", "01900000-0000-7000-8000-000000000000").replace(
+        "{artifact_id}", "01900000-0000-7000-8000-000000000000"
+    )
+    for part in ("{token_id}", "{post_id}", "{dataset_id}", "{name}", "{schedule}", "{fingerprint}"):
+        address = address.replace(part, "1")
+    assert "{" not in address, "teach this test the part in braces"
+    response = client.generic(method, address, b"{}", content_type=JSON)
+    assert response.status_code == 403, response.content
+    if method != "HEAD" and scope is not None:
+        assert scope in problem(response, 403, "not-allowed")["detail"]
+
+
+def test_a_token_does_what_its_scopes_say_and_its_owner_may(alice: User, now: datetime) -> None:
+    submitter = client_with(alice, Scope.SUBMIT, now=now)
+    job = submit(submitter).json()["id"]
+    assert "jobs:read" in problem(submitter.get(f"/api/jobs/{job}"), 403)["detail"]
+    reader = client_with(alice, Scope.READ, now=now)
+    assert reader.get(f"/api/jobs/{job}").status_code == 200
+    assert "jobs:act" in problem(reader.post(f"/api/jobs/{job}/cancel"), 403)["detail"]
+    # A scope is no permission: alice may not control queues, whatever her token is for.
+    problem(client_with(alice, Scope.QUEUES, now=now).post("/api/queues/default/pause"), 403)
+
+
+def test_a_token_used_for_what_it_is_not_for_is_in_the_audit(alice: User, now: datetime) -> None:
+    client_with(alice, Scope.READ, now=now).post("/api/queues/default/pause", headers={"X-Forwarded-For": "1.2.3.4"})
+    entry = AuditEntry.objects.get(action="token.use")
+    assert (entry.actor, entry.surface, entry.address) == ("alice", "api", "127.0.0.1")
+    assert entry.after == {"route": "POST /api/queues/default/pause", "scope": "queues:control"}
+    assert entry.token_key == Token.objects.get().pk
+    assert "queues:control" in entry.refused
+
+
+def test_tokens_from_before_there_were_scopes_open_what_they_did(alice: User, now: datetime) -> None:
+    row, _ = tokens.issue(alice, "old", now=now)
+    assert Token._meta.get_field("scopes").db_default == row.scopes
+    assert scopes.read(row.scopes) == scopes.FORMER == set(Scope) - {Scope.ADMIN}
+
+
+def test_scopes_are_chosen_when_a_token_is_made(alice: User, client: Client) -> None:
+    client.force_login(alice)
+    made = client.post("/api/tokens", {"name": "mine", "scopes": ["jobs:read"]}, content_type=JSON)
+    assert (made.status_code, made.json()["scopes"]) == (201, ["jobs:read"])
+    for wrong in ([], ["jobs:fly"]):
+        answer = client.post("/api/tokens", {"name": "mine", "scopes": wrong}, content_type=JSON)
+        problem(answer, 422)

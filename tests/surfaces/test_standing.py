@@ -1,0 +1,165 @@
+"""Three standing users ask for everything: the owner, a teammate, and a stranger, who is told nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from tests.support import reports
+from tests.support import world as worlds
+from tests.surfaces import standing
+from tests.surfaces.api.support import JSON, client_of
+
+CANARY = "canary-Ahqu4oh"
+MISSING = {401, 403, 404}
+ROUTES = list(standing.routes())
+PAGES = [route for route in ROUTES if not route.space and route.name not in standing.OPEN]
+OPEN_IN_ADMIN = {"login", "logout", "jsi18n"}
+
+
+@pytest.fixture
+def world(alice: User, bob: User, carol: User, now: datetime) -> dict[str, Any]:
+    """What alice owns, with the canary in every text; the values that the parameters of routes take."""
+    carol.user_permissions.add(Permission.objects.get(codename="control_queue"))
+    reports.operator(carol)
+    return worlds.made(alice, CANARY, now=now)
+
+
+def values(world: dict[str, Any], address: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """What this route's parameters are."""
+    name = {"kinds": "system.echo", "queues": "default", "following": "bob"}
+    named = next((value for word, value in name.items() if f"/{word}/" in address), world["artifact"])
+    return {each: named if each == "name" else world.get(each, "1") for each in names}
+
+
+def client(user: User) -> Client:
+    """A browser of this user."""
+    browser = Client(raise_request_exception=True)
+    browser.force_login(user)
+    return browser
+
+
+def test_every_route_has_a_line() -> None:
+    pages = {route.name for route in PAGES}
+    assert pages == set(standing.PAGES), "a page needs a line in tests/surfaces/standing.py"
+    operations = set(standing.operations())
+    assert operations == set(standing.OPERATIONS), "an operation needs a line in tests/surfaces/standing.py"
+    known = {line.split(" ", 1)[1] for line in operations}
+    for route in ROUTES:
+        if route.space == "api" and route.name not in standing.DESCRIBING:
+            address = route.address
+            for name in route.names:
+                address = address.replace(next(p for p in address.split("/") if p.endswith(f":{name}>")), f"{{{name}}}")
+            assert address in known, "a route of the API that its description leaves out needs a test of its own"
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens within leaves the world as it was."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def answers(browser: Client, address: str) -> dict[str, Any]:
+    """What GET and POST get; a method that is not served is left out."""
+    found = {}
+    for method in ("GET", "POST"):
+        with undone():
+            answer = browser.generic(method, address)
+            if answer.status_code != 405:
+                found[method] = answer
+    return found
+
+
+@pytest.mark.parametrize("who", ["alice", "carol", "bob"])
+def test_pages(world: dict[str, Any], who: str) -> None:
+    browser = client(User.objects.get(username=who))
+    wrong = []
+    for route in PAGES:
+        found = answers(browser, reverse(route.name, kwargs=values(world, route.address, route.names)))
+        assert found, f"{route.name}: expected GET or POST to be served"
+        for method, answer in found.items():
+            let_in = answer.status_code not in MISSING
+            to_login = answer.headers.get("Location", "").startswith("/login")
+            told = who == "bob" and CANARY in text_of(answer)
+            if let_in is not standing.PAGES[route.name][who] or answer.status_code >= 500 or to_login or told:
+                wrong.append(f"{method} {route.name}: {answer.status_code}{', and tells' if told else ''}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pages_know_nobody_who_is_not_logged_in(world: dict[str, Any]) -> None:
+    for route in PAGES:
+        address = reverse(route.name, kwargs=values(world, route.address, route.names))
+        for answer in answers(Client(), address).values():
+            assert answer.headers["Location"].startswith("/login/"), route.name
+            assert CANARY not in text_of(answer), route.name
+
+
+@pytest.mark.parametrize("who", ["alice", "carol", "bob"])
+def test_operations(world: dict[str, Any], who: str) -> None:
+    asker = User.objects.get(username=who)
+    program, browser = client_of(asker), client(asker)
+    wrong = []
+    for operation in standing.operations():
+        method, path = operation.split(" ")
+        for name, value in values(world, path, tuple(re.findall(r"{(\w+)}", path))).items():
+            path = path.replace(f"{{{name}}}", str(value))
+        with undone():  # a token cannot make tokens
+            asking = browser if path.startswith("/api/tokens") else program
+            answer = asking.generic(method, path + standing.QUERIES.get(operation, ""), *bodies(operation, world))
+        said = text_of(answer).replace(f"got {CANARY}", "").replace(f"got '{CANARY}'", "")
+        let_in = answer.status_code not in MISSING
+        told = who == "bob" and CANARY in said
+        if let_in is not standing.OPERATIONS[operation][who] or answer.status_code >= 500 or told:
+            wrong.append(f"{operation}: {answer.status_code} {said[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_the_admin_is_for_staff(world: dict[str, Any], who: str) -> None:
+    browser = client(User.objects.get(username=who))
+    for route, address in addresses_of_admin(world):
+        for method, answer in answers(browser, address).items():
+            assert answer.status_code in {302, 403, 404} or route.name in OPEN_IN_ADMIN, (method, address)
+            assert CANARY not in text_of(answer), address
+
+
+def test_the_admin_answers_a_teammate(world: dict[str, Any], carol: User) -> None:
+    browser = client(carol)
+    for _, address in addresses_of_admin(world):
+        for method, answer in answers(browser, address).items():
+            assert answer.status_code < 500, (method, address)
+
+
+def addresses_of_admin(world: dict[str, Any]) -> Iterator[tuple[standing.Route, str]]:
+    """Every address of the admin, about what is in the world where its model is."""
+    objects = {"job": "job_id", "token": "token_id", "artifact": "artifact_id", "user": "id"}
+    for route in ROUTES:
+        if route.space == "admin" and route.name not in {"", "app_list"}:
+            key = objects.get(route.address.split("/")[3], "") if route.address.count("/") > 3 else ""
+            about = world[key] if key else "default" if "/queue/" in route.address else "1"
+            given = {name: about if name in {"object_id", "id"} else world.get(name, "1") for name in route.names}
+            yield route, reverse(f"admin:{route.name}", kwargs=given)
+
+
+def bodies(operation: str, world: dict[str, Any]) -> tuple[str, ...]:
+    """What an operation has to be sent before it asks who may."""
+    body = json.dumps(standing.BODIES.get(operation)).replace("ARTIFACT", str(world["artifact_id"]))
+    return (body, JSON) if operation in standing.BODIES else ()
+
+
+def text_of(answer: Any) -> str:
+    """The whole body."""
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return str(body.decode(errors="replace"))
