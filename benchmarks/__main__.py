@@ -7,7 +7,7 @@ import sys
 
 from benchmarks import figures
 
-NAMES = ("rescue", "flush", "broker_away", "rolling_restart", "rollups")
+NAMES = ("rescue", "flush", "broker_away", "rolling_restart", "rollups", "metrics")
 
 
 def main() -> int:

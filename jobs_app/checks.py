@@ -7,13 +7,14 @@ from typing import Any
 
 from django.core import checks
 
-from jobs_app import conf, registry
+from jobs_app import conf, registry, tracing
 
 
 def register() -> None:
     """Add Weir's checks to Django's."""
     checks.register(queues_of_kinds)
     checks.register(data_directory)
+    checks.register(packages_of_traces)
     checks.register(broker_password, checks.Tags.security, deploy=True)
 
 
@@ -42,6 +43,20 @@ def data_directory(**_: Any) -> list[checks.CheckMessage]:
             f"expected to be able to write to DATA_DIR ({directory}), and may not",
             hint="Change its owner, or set DATA_DIR to another directory.",
             id="weir.E002",
+        )
+    ]
+
+
+def packages_of_traces(**_: Any) -> list[checks.CheckMessage]:
+    """weir.W002: traces are asked for, and what makes them is not installed."""
+    missing = tracing.missing()
+    if missing is None:
+        return []
+    return [
+        checks.Warning(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the package of {missing} is not installed: no traces are made",
+            hint="Install opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http, or unset it.",
+            id="weir.W002",
         )
     ]
 

@@ -50,7 +50,14 @@ def _spans(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def _long(token: str) -> str:
+    if token and len(token) < TOKEN_LEAST:
+        raise ValueError(f"expected at least {TOKEN_LEAST} characters, which nobody can guess")
+    return token
+
+
 DAYS_MOST = 36_500
+TOKEN_LEAST = 16
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _SPAN = re.compile(r"[\w.-]{1,100}(/(succeeded|failed|cancelled))?=\d{1,5}(\.\d{1,6})?")
 
@@ -78,6 +85,9 @@ class Configuration(BaseModel):
         "UTC", description="The time zone of pages and schedules, an IANA name."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = Field(
+        "text", pattern="^(text|json)$", description="text, or json: one object a line, for machines that collect logs."
+    )
     stream_url: str = Field("", description="Public base URL of the live stream process; empty: the site's own origin.")
     flower_url: Annotated[str, AfterValidator(_off)] = Field(
         "", description="Where Flower listens for this site, which shows it to staff at /flower/; off leaves it out."
@@ -168,6 +178,25 @@ class Configuration(BaseModel):
         3650, ge=0, le=DAYS_MOST, description="How long statistics of days are kept, not shorter than hours."
     )
 
+    metrics_token: Annotated[str, AfterValidator(_long)] = Field(
+        "", description="Opens /metrics and the details of /readyz, as a bearer token; at least 16 characters."
+    )
+    ready_upkeep_seconds: float = Field(
+        60, ge=15, le=86_400, description="/readyz answers 503 when upkeep has not measured for so long."
+    )
+    ready_unserved_seconds: float = Field(
+        60, ge=1, le=864_000, description="The same when a job has been due for so long and no worker takes its queue."
+    )
+    ready_queue_age_seconds: float = Field(
+        3600, ge=0, le=8_640_000, description="The same when a job has been due for so long at all; 0: never."
+    )
+    ready_free_megabytes: int = Field(
+        256, ge=0, le=100_000_000, description="The same when less room is left where artifacts are kept."
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="Where traces go (OTLP over HTTP), such as http://127.0.0.1:4318; empty: none are made."
+    )
+
     dataset_memory_megabytes: int = Field(
         256, ge=64, description="Memory one dataset job may use; DuckDB gets a part of it."
     )
@@ -187,6 +216,11 @@ class Configuration(BaseModel):
         if self.database_url and urlsplit(self.database_url).scheme not in {"postgres", "postgresql", "sqlite"}:
             scheme = urlsplit(self.database_url).scheme
             raise ValueError(f"expected DATABASE_URL to begin with postgres:// or sqlite:///, got {scheme!r}")
+        if self.otel_exporter_otlp_endpoint and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in {
+            "http",
+            "https",
+        }:
+            raise ValueError("expected OTEL_EXPORTER_OTLP_ENDPOINT to begin with http:// or https://")
         addresses.parse(self.broker_url)
         spans = (self.keep_minute_rollups_days, self.keep_hour_rollups_days, self.keep_day_rollups_days)
         if sorted(spans, key=lambda days: days or math.inf) != list(spans):
@@ -259,7 +293,8 @@ def load(environment: Mapping[str, str]) -> Configuration:
         lines = []
         for fault in error.errors():
             name = str(fault["loc"][0]).upper() if fault["loc"] else ""
-            shown = "" if name.startswith("SECRET") or not fault["loc"] else f", got {str(fault['input'])[:80]!r}"
+            secret = name.startswith("SECRET") or name.endswith("_TOKEN")
+            shown = "" if secret or not fault["loc"] else f", got {str(fault['input'])[:80]!r}"
             if fault["type"] == "missing":
                 lines.append(f"{name}: expected a value, got none. See .env.example.")
             else:

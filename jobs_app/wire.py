@@ -10,6 +10,9 @@ from uuid import UUID
 SYSTEM_QUEUE = "system"
 """The queue of upkeep; no job is ever put on it."""
 
+BEAT = "beat"
+"""What beat is called where processes are asked for by name."""
+
 REFILL = "weir.upkeep.refill"
 RESCUE = "weir.upkeep.rescue"
 OBSERVE = "weir.upkeep.observe"

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "tasks.kinds.growing",
 ]
 MIDDLEWARE = [
+    "jobs_app.web.requests.middleware",
     "jobs_app.api.fallback.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -131,6 +132,8 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = WEIR.https
+# Asked by machines of this network; whoever sends a token there decides how.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if WEIR.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = WEIR.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if WEIR.behind_proxy else None
@@ -166,8 +169,8 @@ STORAGES = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "formatters": {"text": {"()": "jobs_app.logs.Text"}, "json": {"()": "jobs_app.logs.Json"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": WEIR.log_format}},
     "root": {"handlers": ["stderr"], "level": WEIR.log_level},
     # It would log whole addresses: the ticket of a live stream, the secret in a webhook's path.
     "loggers": {"httpx": {"level": "WARNING"}},

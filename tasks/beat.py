@@ -24,7 +24,7 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from jobs_app import wire
-from jobs_app.core import transport
+from jobs_app.core import transport, vitals
 from jobs_app.core.patience import watch
 from jobs_app.errors import BrokerAway
 from tasks.ticker import Ticker
@@ -43,6 +43,9 @@ REREAD_SECONDS, REREAD_SECONDS_EACH = 10.0, 0.05
 AWAY_SECONDS = 2.0
 
 PATIENCE_SECONDS = 30.0
+PROMISE_SECONDS = 2 * PATIENCE_SECONDS + 30.0
+"""A turn may take so long with its wait, while the database or the broker is away."""
+
 STOP_SECONDS = 3
 """How long a stop waits for the loop to end by itself."""
 
@@ -99,6 +102,7 @@ class Scheduler(DatabaseScheduler):
     def tick(self, *arguments: Any, **named: Any) -> Any:
         """One turn of the loop. A database that does not answer is not waited for without bound, and ends no beat."""
         self.ticker.start()
+        vitals.promise(wire.BEAT, PROMISE_SECONDS)
         if time.monotonic() >= self._reread_at:
             # The package is told of edits by signals, which an update of many rows does not send.
             self._reread_at = time.monotonic() + max(REREAD_SECONDS, len(self._schedule or ()) * REREAD_SECONDS_EACH)
@@ -139,6 +143,7 @@ class Scheduler(DatabaseScheduler):
         """Write down when each schedule ticked last; from here on nothing has to be hurried."""
         signal.alarm(0)
         self.ticker.stop()
+        vitals.leave(wire.BEAT)
         super().close()
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from celery import bootsteps
 from celery.concurrency import prefork, solo
-from celery.signals import worker_shutting_down
+from celery.signals import worker_shutdown, worker_shutting_down
 
 from jobs_app import conf
+from jobs_app.core import vitals
 from jobs_app.core.stamps import stamps
 from jobs_app.core.stopping import sign
 
@@ -74,6 +75,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self._watchdog: subprocess.Popen[bytes] | None = None
+        self.name = ""
 
     def begin(self) -> None:
         """Start the watchdog, once."""
@@ -88,6 +90,8 @@ class Pulse:
 
     def promise(self, seconds: float | str) -> None:
         """Say when to expect the next word. Never blocks, never raises: a watchdog that is gone guards nothing."""
+        if self.name:
+            vitals.promise(self.name, float(seconds))
         if self._watchdog is None or self._watchdog.stdin is None:
             return
         try:
@@ -107,6 +111,7 @@ class LoopWatch(bootsteps.StartStopStep):
         if isinstance(consumer.pool, solo.TaskPool):
             return
         pulse.begin()
+        pulse.name = str(consumer.hostname).partition("@")[0]
         self._beat()
         hub.call_repeatedly(PULSE_SECONDS, self._beat)
 
@@ -137,3 +142,10 @@ def tell_children(how: str = "", **_: object) -> None:
     configuration = conf.current()
     grace = configuration.stop_grace_seconds + configuration.cancel_grace_seconds
     pulse.promise(grace + 60 + configuration.watchdog_seconds)
+
+
+@worker_shutdown.connect
+def leave(**_: object) -> None:
+    """The worker ends as it should: a probe that asks from now on finds none."""
+    if pulse.name:
+        vitals.leave(pulse.name)

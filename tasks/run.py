@@ -9,10 +9,10 @@ from typing import Any
 
 from billiard.exceptions import WorkerLostError
 from celery import Task, current_app, shared_task
-from celery.signals import task_failure, task_prerun
+from celery.signals import task_failure, task_prerun, worker_process_shutdown, worker_shutdown
 from django.db import close_old_connections
 
-from jobs_app import registry, wire
+from jobs_app import registry, tracing, wire
 from jobs_app.core import execution
 from jobs_app.core.patience import watch
 
@@ -34,6 +34,13 @@ def drop_dead_connections(**_: object) -> None:
     """A connection that died since the last message is replaced, not used once more."""
     with watch.call():
         close_old_connections()
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def send_traces(**_: object) -> None:
+    """What was traced last is sent before the process ends."""
+    tracing.flush()
 
 
 @task_failure.connect

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import F, Max
 
 from jobs_app import conf
-from jobs_app.core import gate, queries, side_door, sql, transitions, transport
+from jobs_app.core import gate, queries, side_door, sql, traces, transitions, transport
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
 from jobs_app.core.turns import Turns
@@ -72,7 +72,8 @@ def refill(queue: str, *, now: datetime) -> int:
     # What the ledger does not know of: duplicates of jobs that have been claimed meanwhile take up room too.
     there = transport.depth(queue) if conf.current().broker_counts_exactly else 0
     while chosen := _choose(queue, at, there + sent):
-        _publish(chosen, queue, at)
+        with traces.sent(queue, [job.id for job in chosen]):
+            _publish(chosen, queue, at)
         sent += len(chosen)
         if len(chosen) < PUBLISHED_AT_ONCE:
             break

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection, transaction
 
-from jobs_app import conf, registry
+from jobs_app import conf, logs, registry, tracing
 from jobs_app.context import Cancelled, TimedOut
 from jobs_app.core import (
     artifacts,
@@ -33,6 +33,7 @@ from jobs_app.core import (
     settlement,
     spawning,
     submission,
+    traces,
 )
 from jobs_app.core.attempt_context import AttemptContext
 from jobs_app.core.clock import database_now
@@ -68,18 +69,25 @@ def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
     try:
         for job in jobs:
             mine = held[job.id]
-            if begins_jobs() and heart.start(mine):
-                _survive(job, mine)
-            elif not mine.lost:
-                heart.take_unstarted(mine)
-                _survive_giving_back(job)
-            heart.release(mine)
+            with logs.marked(**_marks(job)):
+                if begins_jobs() and heart.start(mine):
+                    _survive(job, mine)
+                elif not mine.lost:
+                    heart.take_unstarted(mine)
+                    _survive_giving_back(job)
+                heart.release(mine)
     finally:
         for each in held.values():
             heart.release(each)
     for queue in {job.queue for job in jobs}:
         dispatch.nudge(queue)
     return len(jobs)
+
+
+def _marks(job: Job) -> dict[str, object]:
+    """What the log lines of an attempt say of it. The message's id in the holder is of no use there."""
+    worker = job.holder.rpartition("/")[0]
+    return {"job": str(job.id), "attempt": job.attempt, "kind": job.kind, "queue": job.queue, "worker": worker}
 
 
 def _claim(ids: list[UUID], holder: str) -> list[Job]:
@@ -150,7 +158,8 @@ def _nothing() -> None:
 def _survive(job: Job, held: Held) -> None:
     """Run one job; if the ledger does not even take its end, the lease runs out and the next job has its turn."""
     try:
-        _run_one(job, held)
+        with traces.attempt(job):
+            _run_one(job, held)
     except Exception:
         logger.exception("Job %s attempt %s could not be settled; it will be rescued", job.id, job.attempt)
         close_old_connections()
@@ -169,7 +178,7 @@ def _run_one(job: Job, held: Held) -> None:
         with watch.call():
             arguments = _bind(kind, job, context)
         with _effects(kind, job):
-            with _alarm(held):
+            with traces.handler(job), _alarm(held):
                 value = _call(kind, arguments)
             encoded = encoding.encode(value)
             if kind.atomic:
@@ -188,6 +197,8 @@ def _run_one(job: Job, held: Held) -> None:
         with watch.call():
             settle = settlement.rescue_lost if failures.ledger_lost(error) else settlement.fail
         _recover_connection(error, held)
+        if not isinstance(error, Verdict):
+            tracing.fail(error)
         settlement.insist(job, partial(settle, job, held, error, context, policy))
         if isinstance(error, KeyboardInterrupt):
             raise

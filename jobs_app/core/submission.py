@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from jobs_app import registry
+from jobs_app import registry, tracing
 from jobs_app.core import (
     access,
     admission,
@@ -28,6 +28,7 @@ from jobs_app.core import (
     previews,
     sealing,
     terms,
+    traces,
     transitions,
     transport,
     uniqueness,
@@ -119,6 +120,13 @@ def accept(
     """
     definition = registry.get(kind)
     queue = options.queue or definition.queue
+    with traces.made(definition.name, queue):
+        return _accept(definition, queue, parameters, owner, options, now)
+
+
+def _accept(
+    definition: Kind, queue: str, parameters: Mapping[str, Any], owner: User | None, options: Options, now: datetime
+) -> Accepted:
     access.check_submit(owner, definition.name, now=now)
     _check_options(options, now)
     admission.check_queue(queue)
@@ -136,7 +144,9 @@ def accept(
     entry = admission.enter(applicant, now=now)
     try:
         _estimate(job, now)
-        return _insert(job, definition, checked, entry, options.message, now)
+        accepted = _insert(job, definition, checked, entry, options.message, now)
+        tracing.note(messaging__message__id=str(accepted.job.id))
+        return accepted
     except BaseException:
         entry.leave(now=now)
         raise
@@ -272,4 +282,5 @@ def row_of(kind: Kind, checked: Checked, owner: User | None, options: Options, n
         created_at=now,
         due_at=due_at,
         expires_at=options.expires_at,
+        trace=tracing.here(),
     )

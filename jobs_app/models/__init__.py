@@ -12,7 +12,7 @@ from jobs_app.models.job import Job
 from jobs_app.models.measure import Drain, Flow, Listener, Pace
 from jobs_app.models.queue import Queue
 from jobs_app.models.resend import Resend
-from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor
+from jobs_app.models.rollup import QueueLevel, Rollup, RollupCursor, Total
 from jobs_app.models.saved_view import SavedView
 from jobs_app.models.schedule import Schedule, Tick
 from jobs_app.models.term import Term
@@ -54,6 +54,7 @@ __all__ = [
     "Term",
     "Tick",
     "Token",
+    "Total",
     "Turnstile",
     "UniqueKey",
 ]

@@ -60,7 +60,7 @@ class JobManager(Lean, _Jobs["Job"]):
 
     later = (
         "token", "start_from", "start_until", "finish_from", "finish_until", "child_key", "preview", "tags",
-        "fingerprint", "webhook",
+        "fingerprint", "webhook", "trace",
     )  # fmt: skip
 
 
@@ -93,6 +93,11 @@ class Job(Guarded):
     child_key = models.CharField(
         max_length=100, null=True, blank=True, help_text="Its name among its parent's children."
     )
+
+    trace = models.CharField(
+        max_length=55, null=True, blank=True, editable=False,
+        help_text="The trace it was submitted in, as W3C's traceparent.",
+    )  # fmt: skip
 
     attempt = models.PositiveIntegerField(default=0, help_text="Number of the latest claim; 0 before the first.")
     failures = models.PositiveIntegerField(default=0, help_text="Attempts used up.")

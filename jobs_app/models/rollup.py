@@ -9,22 +9,8 @@ from jobs_app.models.guard import Guarded, GuardedQuerySet
 from jobs_app.steps import Step
 
 
-class Rollup(Guarded):
-    """What happened in one minute, hour or day to the jobs of one queue, kind and owner.
-
-    Refusals have no kind; theirs is empty. Histograms are objects: number of the bin (``jobs_app.histograms``), count.
-    ``owner`` is no foreign key: statistics outlive users.
-    """
-
-    gone = models.BooleanField(
-        default=False,
-        help_text="The part of it whose rows were pruned since: kept to compare the rest with the ledger.",
-    )
-    step = models.CharField(max_length=6, choices=lifecycle.choices(Step))
-    at = models.DateTimeField(help_text="Its beginning.")
-    queue = models.CharField(max_length=100)
-    kind = models.CharField(max_length=100, blank=True)
-    owner = models.BigIntegerField(default=0, help_text="Id of the user; 0 is the system.")
+class Counted(Guarded):
+    """What is counted of jobs. Histograms are objects: number of the bin (``jobs_app.histograms``), count."""
 
     submitted = models.BigIntegerField(default=0)
     started = models.BigIntegerField(default=0, help_text="Attempts.")
@@ -40,6 +26,26 @@ class Rollup(Guarded):
     run = models.JSONField(default=dict, help_text="Time of each attempt that ended by itself.")
     run_micros = models.BigIntegerField(default=0, help_text="Its sum.")
 
+    class Meta:
+        abstract = True
+
+
+class Rollup(Counted):
+    """What happened in one minute, hour or day to the jobs of one queue, kind and owner.
+
+    Refusals have no kind; theirs is empty. ``owner`` is no foreign key: statistics outlive users.
+    """
+
+    gone = models.BooleanField(
+        default=False,
+        help_text="The part of it whose rows were pruned since: kept to compare the rest with the ledger.",
+    )
+    step = models.CharField(max_length=6, choices=lifecycle.choices(Step))
+    at = models.DateTimeField(help_text="Its beginning.")
+    queue = models.CharField(max_length=100)
+    kind = models.CharField(max_length=100, blank=True)
+    owner = models.BigIntegerField(default=0, help_text="Id of the user; 0 is the system.")
+
     objects = GuardedQuerySet["Rollup"].as_manager()
 
     class Meta:
@@ -50,6 +56,24 @@ class Rollup(Guarded):
 
     def __str__(self) -> str:
         return f"{self.step} {self.at:%Y-%m-%d %H:%M} of {self.kind or 'refusals'} in {self.queue}"
+
+
+class Total(Counted):
+    """What has happened to the jobs of one queue and kind since this table is there. It only grows, whatever is pruned.
+
+    Refusals have no kind; theirs is empty.
+    """
+
+    queue = models.CharField(max_length=100)
+    kind = models.CharField(max_length=100, blank=True)
+
+    objects = GuardedQuerySet["Total"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="total_once", fields=["queue", "kind"])]
+
+    def __str__(self) -> str:
+        return f"total of {self.kind or 'refusals'} in {self.queue}"
 
 
 class QueueLevel(Guarded):

@@ -15,7 +15,8 @@ from jobs_app.core import queries, sql
 from jobs_app.core.rollups import sums
 from jobs_app.core.rollups.cursor import Place
 from jobs_app.core.rollups.sums import COUNTS, Buckets, Key, Sums
-from jobs_app.models import Rollup
+from jobs_app.models import Rollup, Total
+from jobs_app.models.guard import writing
 from jobs_app.steps import Step
 
 ROWS = 500
@@ -28,6 +29,35 @@ def add(minutes: Mapping[Key, Sums], place: Place, *, gone: bool = False) -> Non
     for step in Step:
         delta = dict(minutes) if step is Step.MINUTE else sums.coarser(minutes, step)
         _merge(step, {key: each for key, each in delta.items() if place.keeps(step, key.at)}, gone)
+    if not gone:
+        _add_to_totals(minutes)
+
+
+def _add_to_totals(minutes: Mapping[Key, Sums]) -> None:
+    """Add to what only grows: of every owner and time together. The cursor lets one at a time come here."""
+    delta: dict[tuple[str, str], Sums] = {}
+    for key, each in minutes.items():
+        delta.setdefault((key.queue, key.kind), Sums()).add(each)
+    there = {pair: each for pair, each in totals().items() if pair in delta}
+    rows = [_total(pair, _sum(there.get(pair), delta[pair])) for pair in sorted(delta)]
+    columns = (*COUNTS, *VALUES)
+    with writing():
+        Total.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["queue", "kind"], update_fields=columns
+        )  # fmt: skip
+
+
+def totals() -> dict[tuple[str, str], Sums]:
+    """What has happened since the table of totals is there, by queue and kind."""
+    return {(row[0], row[1]): _sums(row[2:]) for row in Total.objects.values_list("queue", "kind", *COUNTS, *VALUES)}
+
+
+def _total(pair: tuple[str, str], each: Sums) -> Total:
+    queue, kind = pair
+    return Total(
+        queue=queue, kind=kind, **{name: each.counts[name] for name in COUNTS}, refused=each.refused,
+        wait=each.wait, run=each.run, wait_micros=each.wait_micros, run_micros=each.run_micros,
+    )  # fmt: skip
 
 
 def _merge(step: Step, delta: Buckets, gone: bool) -> None:

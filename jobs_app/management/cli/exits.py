@@ -31,6 +31,7 @@ class Exit(IntEnum):
     AWAY = 6, "the ledger cannot be reached, or there is no room to store a file"
     CANCELLED = 7, "the followed job was cancelled"
     REFUSED = 8, "there is no room for the job now: the queue is full, or you hold your share; try again as told"
+    UNHEALTHY = 9, "`jobs health` found something that failed"
     TIMED_OUT = 124, "--timeout was up before the followed job ended; it goes on"
     INTERRUPTED = 130, "interrupted by Ctrl-C; a job that was submitted goes on"
     READER_GONE = 141, "whatever read the output went away"
