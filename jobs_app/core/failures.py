@@ -8,8 +8,9 @@ from pathlib import Path
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from jobs_app.context import TimedOut
-from jobs_app.core.attempt_context import AttemptContext, scrub
+from jobs_app.core.attempt_context import AttemptContext
 from jobs_app.core.outcomes import Failure
+from jobs_app.core.secrecy import scrub
 from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
 from jobs_app.policies import Discard, Verdict
 
@@ -44,7 +45,7 @@ def describe(error: BaseException, context: AttemptContext) -> Failure:
         words = f"it called sys.exit({error.code!r}); a handler returns or raises instead"
     elif isinstance(error, TimedOut):
         words = f"its time was up: it may take {context.timeout_seconds:g} s"
-    name = type(error).__name__[:TYPE_LENGTH]
+    name = scrub(type(error).__name__, context.secrets)[:TYPE_LENGTH]
     told = isinstance(error, (Verdict, WeirError))
     lines = "" if told else _handler_traceback(error)
     return Failure(
