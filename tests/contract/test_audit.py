@@ -117,6 +117,17 @@ def test_schedules(operator: User, bob: User, now: datetime) -> None:
     assert found[3]["refused"]
 
 
+def test_what_a_page_refuses_before_the_core_is_asked(operator: User, bob: User, now: datetime) -> None:
+    schedule = reports.scheduled("nightly", now=now)
+    assert browser(bob).post(f"/schedules/{schedule.pk}/pause/").status_code == 403
+    assert client_of(bob).post("/api/schedules/nightly/pause").status_code == 403
+    assert browser(bob).get("/schedules/").status_code == 403  # looking changes nothing
+    by_page, by_api = entries("request")
+    assert (by_page["actor"], by_page["surface"]) == ("bob", "web")
+    assert by_page["subject"] == f"POST /schedules/{schedule.pk}/pause/"
+    assert (by_api["actor"], by_api["surface"], by_api["refused"]) == ("bob", "api", "answered with 403")
+
+
 def test_tokens(alice: User, operator: User, now: datetime) -> None:
     browser(alice).post("/tokens/", {"name": "script", "days": "7", "scopes": ["jobs:read"]})
     call_command("token", "alice", "--name", "shell", "--scope", "jobs:read")
