@@ -91,7 +91,7 @@ def quiet(secrets: Collection[str]) -> Iterator[None]:
         return
     before = sys.stdout, sys.stderr
     mine = _Quiet(sys.stdout, secrets), _Quiet(sys.stderr, secrets)
-    sys.stdout, sys.stderr = mine  # type: ignore[assignment]
+    sys.stdout, sys.stderr = mine
     try:
         yield
     finally:
