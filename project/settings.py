@@ -170,7 +170,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"text": {"()": "jobs_app.logs.Text"}, "json": {"()": "jobs_app.logs.Json"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": WEIR.log_format}},
+    # No line tells a secret that a job was given, whoever logs it.
+    "filters": {"secrets": {"()": "jobs_app.core.secrecy.Filter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": WEIR.log_format,
+            "filters": ["secrets"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": WEIR.log_level},
     # It would log whole addresses: the ticket of a live stream, the secret in a webhook's path.
     "loggers": {"httpx": {"level": "WARNING"}},

@@ -27,7 +27,7 @@ READERS = (
 )
 
 
-def _groups(label: str, words: str) -> forms.ModelMultipleChoiceField:
+def _groups(label: str, words: str) -> forms.ModelMultipleChoiceField[Group]:
     return forms.ModelMultipleChoiceField(
         Group.objects.order_by("name"), label=label, required=False, widget=UnfoldAdminSelectMultipleWidget,
         help_text=words,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import Model
 from django.forms.models import model_to_dict
@@ -17,10 +17,8 @@ from jobs_app.core.clock import database_now
 HIDDEN = frozenset({"password", "args", "kwargs"})
 """Columns of which only that they changed is written down: a hash; parameters, which are for some eyes only."""
 
-Base = ModelAdmin if TYPE_CHECKING else object
 
-
-class Audited(Base):
+class Audited(ModelAdmin):
     """Mixed into a screen that saves by itself. An action that the core carries out is recorded there, not here."""
 
     def snapshot(self, row: Any) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _scopes(names: Collection[str]) -> frozenset[Scope]:
     if unknown or not names:
         got = ", ".join(unknown)[:100] or "none"
         raise InvalidRequest(f"expected scopes among {', '.join(Scope)}, at least one, got {got}")
-    return frozenset(map(Scope, names))
+    return frozenset(each for each in Scope if each in names)
 
 
 def _subject(token: Token) -> str:
