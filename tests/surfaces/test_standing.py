@@ -24,15 +24,14 @@ CANARY = "canary-Ahqu4oh"
 MISSING = {401, 403, 404}
 ROUTES = list(standing.routes())
 PAGES = [route for route in ROUTES if not route.space and route.name not in standing.OPEN]
+POWERS = ("control_queue", "control_worker", "mark_deploy", "view_audit")
 OPEN_IN_ADMIN = {"login", "logout", "jsi18n"}
 
 
 @pytest.fixture
 def world(alice: User, bob: User, carol: User, now: datetime) -> dict[str, Any]:
     """What alice owns, with the canary in every text; the values that the parameters of routes take."""
-    carol.user_permissions.add(
-        *Permission.objects.filter(codename__in=("control_queue", "control_worker", "view_audit"))
-    )
+    carol.user_permissions.add(*Permission.objects.filter(codename__in=POWERS))
     reports.operator(carol)
     return worlds.made(alice, CANARY, now=now)
 

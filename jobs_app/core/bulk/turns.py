@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -195,7 +196,7 @@ class Errand:
 
     def _at_once(self, verdict: Verdict, jobs: list[Job]) -> set[UUID]:
         """Do it to all of these by a few statements; returns to which it was done."""
-        said = {"now": self.now, "actor": self.actor}
+        amend = partial(transitions.amend_many, now=self.now, actor=self.actor)
         reason = f"by bulk action {self.bulk.id}"
         rows = Job.objects.filter(id__in=[job.id for job in jobs])
         match verdict:
@@ -203,20 +204,17 @@ class Errand:
                 return self._cancel(jobs, reason)
             case Verdict.ASKED:
                 running = rows.filter(state=State.RUNNING, cancel_requested_at=None)
-                return set(transitions.amend_many(
-                    running, event=EventName.CANCEL_REQUESTED, reason=reason, cancel_requested_at=self.now, **said
-                ))  # fmt: skip
+                return set(
+                    amend(running, event=EventName.CANCEL_REQUESTED, reason=reason, cancel_requested_at=self.now)
+                )
             case Verdict.MADE_DUE:
                 early = rows.filter(state__in=sorted(TIMED), due_at__gt=self.now)
-                return set(transitions.amend_many(
-                    early, event=EventName.MADE_DUE, reason=reason, due_at=self.now, **said
-                ))  # fmt: skip
+                return set(amend(early, event=EventName.MADE_DUE, reason=reason, due_at=self.now))
             case Verdict.REPRIORITISED:
-                others = rows.filter(state__in=sorted(WAITING)).exclude(priority=self.order.priority)
-                return set(transitions.amend_many(
-                    others, event=EventName.REPRIORITISED, reason=f"to {self.order.priority} {reason}",
-                    priority=self.order.priority, **said,
-                ))  # fmt: skip
+                priority = self.order.priority or 0
+                others = rows.filter(state__in=sorted(WAITING)).exclude(priority=priority)
+                to = f"to {priority} {reason}"
+                return set(amend(others, event=EventName.REPRIORITISED, reason=to, priority=priority))
             case Verdict.AGAIN:
                 return set()
 
