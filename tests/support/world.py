@@ -42,7 +42,8 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
     artifacts.save_output(Job.objects.get(id=tick.job_id), 1, f"{file}.txt", text.encode(), now=now)
     return {
         "job_id": done.id, "failed": failed.id, "running": running.id, "waiting": waiting.id,
-        "fingerprint": fresh(failed).fingerprint, "kind_name": "system.echo", "kind": "system.echo", "schedule_id": schedule.pk, "schedule": text,
+        "fingerprint": fresh(failed).fingerprint,
+        "kind_name": "system.echo", "kind": "system.echo", "schedule_id": schedule.pk, "schedule": text,
         "token_id": tokens.issue(owner, text, now=now)[0].pk, "artifact_id": upload.id, "artifact": f"{file}.txt",
         "dataset_id": growing.made(owner, text).pk, "id": owner.pk,
         "post_id": Post.objects.create(author=owner, text=text, created_at=now, job=done.id).pk,
