@@ -167,7 +167,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    # No line tells a secret that a job was given, whoever logs it.
+    "filters": {"secrets": {"()": "jobs_app.core.secrecy.Filter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": "line",
+            "filters": ["secrets"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": WEIR.log_level},
     # It would log whole addresses: the ticket of a live stream, the secret in a webhook's path.
     "loggers": {"httpx": {"level": "WARNING"}},

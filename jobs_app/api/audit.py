@@ -24,9 +24,7 @@ class Wanted(BaseModel):
 
     actor: str = Field("", max_length=150, description="A user's name; system for the system's own.")
     action: str = Field("", max_length=60, description="How it begins: queue. or job.cancel.")
-    subject: str = Field(
-        "", max_length=200, description="How it, or the name in it, begins: queue default, or default."
-    )
+    subject: str = Field("", max_length=200, description="How it, or the name in it, begins: queue default.")
     address: str = Field("", max_length=100)
     refused: bool | None = Field(None, description="Only what was refused, or only what was done.")
     since: AwareDatetime | None = Field(None, description="Not before.")

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from jobs_app.context import Child, Family, JobContext, Level
-from jobs_app.core import artifacts, checkpoints, families
+from jobs_app.core import artifacts, checkpoints, families, secrecy
 from jobs_app.core.clock import database_now
 from jobs_app.core.held import Held
+from jobs_app.core.secrecy import scrub, secrets_in
 from jobs_app.models import Job
-from jobs_app.parameters import MASK, Artifact
-
-SECRET_LENGTH = 4
-"""Shorter secrets are not searched for in texts: starring every 'a' would tell more than it hides."""
-
+from jobs_app.parameters import Artifact
 
 UNREAD = object()
 
@@ -67,14 +64,15 @@ class AttemptContext(JobContext):
 
     def save_checkpoint(self, value: Any) -> None:
         self.check()
-        checkpoints.save(self._job, value, now=database_now())
+        checkpoints.save(self._job, value, secrets=self.secrets, now=database_now())
         self._checkpoint = value
 
     def save_artifact(self, name: str, source: Path | bytes, content_type: str = "") -> Artifact:
         self.check()
         row = artifacts.save_output(
-            self._job, self.attempt, name, source, content_type=content_type, now=database_now()
-        )
+            self._job, self.attempt, secrecy.starred(name, self.secrets), source,
+            content_type=secrecy.starred(content_type, self.secrets), now=database_now(),
+        )  # fmt: skip
         return artifacts.as_parameter(row)
 
     def spawn_many(self, children: Sequence[Child]) -> list[str]:
@@ -87,24 +85,5 @@ class AttemptContext(JobContext):
 
     def hide_secrets_of(self, model: BaseModel) -> None:
         """Star out this job's secrets in everything it reports from now on."""
-        # The longest first: one that begins like another would leave the other's end to be read.
-        self.secrets = tuple(sorted(_secrets_in(model), key=len, reverse=True))
-
-
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with each secret starred out, and without what a database refuses: NUL, halves of surrogate pairs."""
-    for each in secrets:
-        text = text.replace(each, MASK)
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-
-
-def _secrets_in(value: Any) -> Iterable[str]:
-    if isinstance(value, SecretStr):
-        if len(value.get_secret_value()) >= SECRET_LENGTH:
-            yield value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _secrets_in(getattr(value, name))
-    elif isinstance(value, list):
-        for each in value:
-            yield from _secrets_in(each)
+        self.secrets = secrets_in(model)
+        secrecy.remember(self.secrets)

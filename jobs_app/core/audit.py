@@ -49,11 +49,15 @@ ROWS = 2_000
 
 @dataclass
 class Origin:
-    """From where somebody acts. ``held_back`` are refusals to be written when this origin ends."""
+    """From where somebody acts. ``held_back`` are refusals to be written when this origin ends.
+
+    refused: whether one was recorded.
+    """
 
     surface: Via = Via.PYTHON
     address: str = ""
     token: int | None = None
+    refused: bool = False
     held_back: list[AuditEntry] = field(default_factory=list)
 
 
@@ -101,6 +105,7 @@ def record(
     if refused and not knocks.admit(actor.pk if actor is not None else None):
         return
     here = _origin.get() or Origin()
+    here.refused = here.refused or bool(refused)
     entry = AuditEntry(
         at=now,
         actor_key=actor.pk if actor is not None else None,

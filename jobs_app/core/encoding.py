@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json, to_jsonable_python
 
 from jobs_app import conf
+from jobs_app.core import secrecy
 from jobs_app.errors import FieldProblem, InvalidParameters
 from jobs_app.parameters import reveal
 from jobs_app.policies import Discard
@@ -37,17 +38,17 @@ class Encoded:
         return self.parsed if self.inline else None
 
 
-def encode(value: Any) -> Encoded:
-    """Turn a return value into JSON. Raises Discard, in words, for what cannot be kept."""
+def encode(value: Any, secrets: Collection[str] = ()) -> Encoded:
+    """Turn a return value into JSON, with secrets starred out. Raises Discard, in words, for what cannot be kept."""
     if isinstance(value, (str, bytes)):
         # Known before it is encoded, which takes long for a large text and keeps the heart from beating meanwhile.
         _check_size(len(value) + len('""'))
     try:
-        text = _without_nul(to_json(value, inf_nan_mode="null"))
+        text = _without_nul(to_json(secrecy.scrubbed(value, secrets), inf_nan_mode="null"))
     except (ValueError, RecursionError) as error:
         raise Discard(
             f"expected the handler to return JSON-ready data (numbers, text, lists, dicts, pydantic models), "
-            f"got {type(value).__name__}: {str(error)[:300]}"
+            f"got {type(value).__name__}: {secrecy.scrub(str(error), secrets)[:300]}"
         ) from None
     _check_size(len(text))
     return Encoded(text, len(text) <= conf.current().result_inline_bytes)

@@ -30,6 +30,7 @@ from jobs_app.core import (
     force,
     outcomes,
     queries,
+    secrecy,
     settlement,
     spawning,
     submission,
@@ -168,9 +169,9 @@ def _run_one(job: Job, held: Held) -> None:
         with watch.call():
             arguments = _bind(kind, job, context)
         with _effects(kind, job):
-            with _alarm(held):
+            with _alarm(held), secrecy.quiet(context.secrets):
                 value = _call(kind, arguments)
-            encoded = encoding.encode(value)
+            encoded = encoding.encode(value, context.secrets)
             if kind.atomic:
                 with watch.call():
                     if not settlement.succeed(job, held, encoded):

@@ -8,8 +8,9 @@ from pathlib import Path
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from jobs_app.context import TimedOut
-from jobs_app.core.attempt_context import AttemptContext, scrub
+from jobs_app.core.attempt_context import AttemptContext
 from jobs_app.core.outcomes import Failure
+from jobs_app.core.secrecy import scrub
 from jobs_app.errors import BrokerAway, LedgerAway, StorageFull, WeirError
 from jobs_app.fingerprints import Fault
 from jobs_app.policies import Discard, Verdict
@@ -48,7 +49,7 @@ def describe(error: BaseException, context: AttemptContext) -> Failure:
         words = f"it called sys.exit({error.code!r}); a handler returns or raises instead"
     elif isinstance(error, TimedOut):
         words = f"its time was up: it may take {context.timeout_seconds:g} s"
-    name = type(error).__name__[:TYPE_LENGTH]
+    name = scrub(type(error).__name__, context.secrets)[:TYPE_LENGTH]
     parts = [] if isinstance(error, WeirError) else _handler_traceback(error)
     lines = "".join(_cut(scrub(part, context.secrets)) for part in parts)
     if isinstance(error, Verdict) and not Fault("", name, words, lines).place:

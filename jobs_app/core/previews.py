@@ -16,7 +16,7 @@ from django.db import Error, OperationalError, connection, transaction
 from pydantic import BaseModel
 
 from jobs_app.context import Submitting
-from jobs_app.core import encoding
+from jobs_app.core import encoding, secrecy
 from jobs_app.errors import PreviewFailed, WeirError
 from jobs_app.models import Job
 from jobs_app.models.guard import writing
@@ -38,14 +38,15 @@ def write(job: Job, kind: Kind, model: BaseModel) -> None:
     """
     if kind.preview is None:
         return
-    began = time.monotonic()
+    began, secrets = time.monotonic(), secrecy.secrets_in(model)
+    secrecy.remember(secrets)
     try:
         with _bounded():
-            encoded = encoding.encode(kind.preview(**_arguments(kind, model, job)))
+            encoded = encoding.encode(kind.preview(**_arguments(kind, model, job)), secrets)
     except WeirError:
         raise
     except Discard as refusal:
-        raise PreviewFailed(str(refusal)) from None
+        raise PreviewFailed(secrecy.scrub(str(refusal), secrets)) from None
     except OperationalError as error:
         if time.monotonic() - began < SECONDS:
             raise  # the database is away

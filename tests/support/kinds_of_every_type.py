@@ -7,6 +7,8 @@ the process they run in: run them in a real worker only.
 from __future__ import annotations
 
 import itertools
+import json
+import logging
 import os
 import signal
 import sys
@@ -16,6 +18,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -282,6 +285,26 @@ def secretive(token: Secret, *, context: JobContext) -> None:
     context.log(f"the token is {clear} ({token!r})")
     context.progress(1, 2, f"with {clear}")
     raise RuntimeError(f"the server refused {clear}")
+
+
+@job("probe.leaky", retry=Backoff(max_attempts=1))
+def leaky(token: Secret, end: Literal["returned", "raised"] = "returned", *, context: JobContext) -> dict[str, Any]:
+    """Let a secret out by every way there is: also what it prints, its own log, file names, checkpoint, result."""
+    clear = token.get_secret_value()
+    context.log(f"the token is {clear} ({clear!r}, {json.dumps(clear)}, {quote(clear)})")
+    context.progress(1, 2, f"with {clear}")
+    context.save_artifact(f"{clear}.txt", b"nothing", content_type=f"text/{clear}")
+    context.save_checkpoint({"at": [clear]})
+    assert context.checkpoint == {"at": [clear]}
+    print(f"printed {clear}", flush=True)
+    print(f"printed {clear}", file=sys.stderr, flush=True)
+    try:
+        raise ValueError(clear)
+    except ValueError as error:
+        logging.getLogger("probe").exception("logged %s", clear)
+        if end == "raised":
+            raise type(f"Error{clear}", (RuntimeError,), {})(f"the server refused {clear}") from error
+    return {clear: [clear, {"deep": f"x{clear}y"}], "number": 12}
 
 
 @job("probe.logs")

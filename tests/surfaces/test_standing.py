@@ -30,7 +30,7 @@ OPEN_IN_ADMIN = {"login", "logout", "jsi18n"}
 @pytest.fixture
 def world(alice: User, bob: User, carol: User, now: datetime) -> dict[str, Any]:
     """What alice owns, with the canary in every text; the values that the parameters of routes take."""
-    carol.user_permissions.add(Permission.objects.get(codename="control_queue"))
+    carol.user_permissions.add(*Permission.objects.filter(codename__in=["control_queue", "view_audit"]))
     reports.operator(carol)
     return worlds.made(alice, CANARY, now=now)
 

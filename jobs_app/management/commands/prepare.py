@@ -17,8 +17,8 @@ class Command(BaseCommand):
 
     help = (
         "Make the configured queues, the groups of the roles (viewers, submitters, operators, administrators), the "
-        "sample dataset and the schedule that ships with Weir (disabled). Run it after migrate, also at an upgrade; what "
-        "is there already is left as it is, but for permissions of roles that are new."
+        "sample dataset and the schedule that ships with Weir (disabled). Run it after migrate, also at an upgrade. "
+        "What is there already is left as it is, but for permissions of roles that are new."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

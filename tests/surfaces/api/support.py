@@ -14,6 +14,7 @@ from django.test import Client
 from jobs_app.core import clock, execution, tokens
 from jobs_app.models import Job
 from jobs_app.platform import ports
+from jobs_app.scopes import Scope
 from tests.support.processes import ROOT, eventually
 
 JSON = "application/json"
@@ -21,8 +22,8 @@ PROBLEM = "application/problem+json"
 
 
 def token_of(user: User) -> str:
-    """A new token of this user."""
-    return tokens.issue(user, "tests", now=clock.database_now())[1]
+    """A new token of this user, for everything that they may do."""
+    return tokens.issue(user, "tests", now=clock.database_now(), grants=list(Scope))[1]
 
 
 def client_of(user: User) -> Client:

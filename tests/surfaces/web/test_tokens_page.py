@@ -13,7 +13,7 @@ from tests.surfaces.web.conftest import logged_in
 
 
 def make(client: Client, name: str = "my script", days: str = "30") -> str:
-    return client.post("/tokens/", {"name": name, "days": days}).content.decode()
+    return client.post("/tokens/", {"name": name, "days": days, "scopes": ["jobs:read"]}).content.decode()
 
 
 def test_a_token_is_shown_once_and_works(alices: Client, alice: User) -> None:
