@@ -39,6 +39,11 @@ class Bars:
     height: int = HEIGHT
     bar: int = BAR
 
+    @property
+    def path(self) -> str:
+        """All of the bars as one shape: for lists, where hundreds of them would be slow to draw."""
+        return "".join(f"M{each.x} {each.y}h{BAR}v{each.height}h-{BAR}z" for each in self.bars if not each.empty)
+
 
 def hours(counts: Sequence[CountView]) -> Bars:
     """The last 24 hours."""
