@@ -23,7 +23,7 @@
 6. ``spawning`` makes the children of a running job; ``families`` lets them in as there is room, has their parent wait,
    go on or end, and ends them with it. ``previews`` are what a kind shows, and writes, while its job is submitted;
    ``desk`` is what else packages of kinds ask for.
-7. ``artifacts`` keeps files, ``terms`` what a job is found by, ``saved_views`` the searches that people keep, ``tokens``
+7. ``artifacts`` keeps files, ``terms`` what a job is found by, ``saved_views`` the searches people keep, ``tokens``
    opens the API, ``sealing`` encrypts secrets.
 8. Under all of them ``transitions`` is the only writer of state: every move is guarded by (id, state, attempt), acts on
    the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries`` and ``sql`` how databases
