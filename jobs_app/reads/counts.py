@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jobs_app.reads.jobs import Reader
 
 BOUND = 10_000
-EACH, IN_ALL = timedelta(milliseconds=60), timedelta(milliseconds=150)
+EACH, IN_ALL = timedelta(milliseconds=40), timedelta(milliseconds=100)
 """What the count of one state may take, and those of all states together."""
 
 ORDER = (*(each for each in State if each is not State.SUCCEEDED), State.SUCCEEDED)

@@ -31,7 +31,7 @@ class Address:
     @classmethod
     def of(cls, given: QueryDict, *, operator: bool) -> Address:
         """From a query string; ``operator``: may see all jobs, and begins with their own. Raises InvalidRequest."""
-        text = given.get("q", searching.text_of(replace(OWN, mine=operator)))
+        text = given.get("q", "") if "q" in given else searching.text_of(replace(OWN, mine=operator))
         return cls(_with_parts(text, given), columns.chosen(given.getlist("columns")), given.get("cursor", ""))
 
     @property

@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from jobs_app import searching
-from jobs_app.core import control, terms
+from jobs_app.context import Child
+from jobs_app.core import control, spawning, terms
 from jobs_app.core.retention import pruning
 from jobs_app.core.rollups import rolling
 from jobs_app.criteria import JobFilter, parameter_term
@@ -18,7 +19,7 @@ from jobs_app.errors import InvalidRequest
 from jobs_app.models import Job, Term
 from jobs_app.parameters import MASK
 from jobs_app.reads import jobs
-from tests.support.ledger import submitted
+from tests.support.ledger import claimed, submitted
 
 
 def found(text: str, user: User | None = None) -> list[Any]:
@@ -39,6 +40,12 @@ def test_a_job_is_found_by_its_tags_and_by_the_values_of_its_parameters(alice: U
 def test_a_strangers_tags_find_nothing(alice: User, bob: User) -> None:
     submitted("system.echo", {"text": "plain"}, owner=alice, tags=("nightly",))
     assert found("tag:nightly", bob) == found("param.text:plain", bob) == []
+
+
+def test_a_spawned_job_is_found_by_its_parameters(alice: User, now: datetime) -> None:
+    parent = claimed(submitted("family.parent", {"count": 0, "failing": []}, owner=alice, now=now))
+    (child,) = spawning.spawn(parent, [Child("system.echo", {"text": "spawned"}, key="one")], now=now)
+    assert found("param.text:spawned") == [child]
 
 
 @pytest.mark.parametrize("token", ["hunter2hunter2", "", MASK])
