@@ -46,6 +46,9 @@ def test_the_audit_is_searched_and_read(opened: Open, reader: User, scheme: str,
     expect(page.get_by_text("500")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []
+    headings = page.locator("details[open] thead th")
+    expect(headings).to_have_text(["What", "Before", "After"])
+    expect(headings.first).to_be_visible()
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / f"audit-{scheme}-{width}.png", full_page=True)
         page.goto("/tokens/")
