@@ -22,9 +22,12 @@ from django.db.models import Exists, Q
 
 from jobs_app import conf, registry
 from jobs_app.core import audit, queries
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import NotAllowed, NotFound
-from jobs_app.models import KindAccess
+from jobs_app.models import Job, KindAccess
 from jobs_app.models.guard import writing
+from jobs_app.models.job import JobQuerySet
+from jobs_app.models.search import matching
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -110,6 +113,12 @@ def sees_parameters(viewer: Viewer, kind: str, owner: int | None) -> bool:
 def unreadable(viewer: Viewer) -> frozenset[str]:
     """The kinds whose parameters this user sees of their own jobs only: a search must not tell of others'."""
     return frozenset(kind for kind in rules.all() if not sees_parameters(viewer, kind, None))
+
+
+def sought(viewer: Viewer, wanted: JobFilter) -> JobQuerySet:
+    """The jobs of a search, of those that this user may see. Its times must be times: see ``JobFilter.at``."""
+    hidden = unreadable(viewer) if wanted.parameters else ()
+    return matching(Job.objects.visible_to(viewer), wanted, viewer, unreadable=hidden)
 
 
 def standing(user: Any) -> Standing:

@@ -6,10 +6,12 @@ follows an index that ends with the id, or is common enough to be met soon.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 
 from jobs_app.criteria import JobFilter, parameter_terms, tag_term
 from jobs_app.models.identity import first_id
@@ -23,8 +25,12 @@ CLOCKS = timedelta(hours=1)
 """How far the clock that an id was made by may be from the database's, by which ``created_at`` is."""
 
 
-def matching(rows: JobQuerySet, wanted: JobFilter, user: User | AnonymousUser | None) -> JobQuerySet:
+def matching(
+    rows: JobQuerySet, wanted: JobFilter, user: User | AnonymousUser | None, *, unreadable: Collection[str]
+) -> JobQuerySet:
     """Those of ``rows`` that a filter means when ``user`` asks. Its times must be times: see ``JobFilter.at``.
+
+    unreadable: kinds whose parameters this user sees of their own jobs only; a search by a parameter finds no others.
 
     Raises InvalidRequest for a filter that no job can fit.
     """
@@ -44,6 +50,9 @@ def matching(rows: JobQuerySet, wanted: JobFilter, user: User | AnonymousUser | 
         rows = rows.filter(parent_id=wanted.parent)
     elif not wanted.spawned:
         rows = rows.filter(parent=None)
+    if wanted.parameters and unreadable:
+        own = Q(owner_id=user.pk) if user is not None and user.is_authenticated else Q(pk__in=[])
+        rows = rows.filter(~Q(kind__in=sorted(unreadable)) | own)
     return _in_time(_with_terms(rows, wanted), wanted)
 
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from django.db import OperationalError, connection, transaction
 
+from jobs_app.core import access
 from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import State
-from jobs_app.models import Job
 from jobs_app.models.job import JobQuerySet
-from jobs_app.models.search import matching
 
 if TYPE_CHECKING:
     from jobs_app.reads.jobs import Reader
@@ -45,7 +44,7 @@ def by_state(user: Reader, wanted: JobFilter) -> dict[State, Count | None]:
 
     The filter's times must be times: see ``JobFilter.at``.
     """
-    rows = matching(Job.objects.visible_to(user), replace(wanted, states=()), user)
+    rows = access.sought(user, replace(wanted, states=()))
     if connection.vendor != "postgresql":
         return {state: _count(rows, state) for state in State}
     until = time.monotonic() + IN_ALL.total_seconds()

@@ -11,12 +11,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from jobs_app.core import artifacts, estimates, families
+from jobs_app.core import access, artifacts, estimates, families
 from jobs_app.criteria import JobFilter
 from jobs_app.errors import Conflict, InvalidRequest, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
-from jobs_app.models.search import matching
 from jobs_app.reads import waits
 from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, FamilyView, JobView, LogLineView
 from jobs_app.reads.waits import ReasonView
@@ -59,7 +58,7 @@ def job_page(user: Reader, wanted: JobFilter | None = None, *, cursor: str | Non
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidRequest(f"expected a limit from 1 to {PAGE_LIMIT}, got {limit}")
-    rows = matching(Job.objects.visible_to(user), wanted or JobFilter(), user).select_related("owner")
+    rows = access.sought(user, wanted or JobFilter()).select_related("owner")
     if cursor:
         rows = rows.filter(id__lt=_cursor(cursor))
     found = list(rows.defer("result", "sealed").order_by("-id")[: limit + 1])

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db.models import Max
 
+from jobs_app.core import access
 from jobs_app.criteria import JobFilter
 from jobs_app.models import Event, Job
-from jobs_app.models.search import matching
 from jobs_app.reads.jobs import PAGE_LIMIT
 from jobs_app.reads.views import JobView
 
@@ -31,7 +31,7 @@ def shown(user: Reader, job_ids: Sequence[UUID]) -> list[JobView]:
 
 def newer(user: Reader, wanted: JobFilter, newest: UUID | None) -> int:
     """How many jobs of a list came after its ``newest`` one; counted up to 200."""
-    rows = matching(Job.objects.visible_to(user), wanted, user)
+    rows = access.sought(user, wanted)
     if newest is not None:
         rows = rows.filter(id__gt=newest)
     return len(rows.values_list("id")[:PAGE_LIMIT])

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 
 from jobs_app.core import access, control, roles, submission
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.models import AuditEntry, Job, KindAccess, Role
 from jobs_app.reads import jobs, kinds
@@ -174,3 +175,19 @@ def test_submitting_asks_for_the_standing_of_the_owner(alice: User, team: Group,
     limited(submitters=[team], now=now)
     with pytest.raises(NotAllowed):
         submission.submit(KIND, {"text": "a"}, owner=alice)
+
+
+def test_a_search_by_a_parameter_tells_nothing_of_what_is_hidden(
+    alice: User, carol: User, team: Group, now: datetime
+) -> None:
+    job = submitted(KIND, {"text": "a"}, owner=alice)
+    wanted = JobFilter(parameters=(("text", "a"),))
+
+    def found(user: User) -> list[object]:
+        return [each.id for each in jobs.job_page(again(user), wanted).jobs]
+
+    assert found(alice) == found(carol) == [job.id]
+    limited(readers=[team], now=now)
+    assert (found(alice), found(carol)) == ([job.id], [])
+    carol.groups.add(team)
+    assert found(carol) == [job.id]

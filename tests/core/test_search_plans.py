@@ -7,9 +7,8 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from jobs_app import searching
+from jobs_app.core import access
 from jobs_app.core.clock import database_now
-from jobs_app.models import Job
-from jobs_app.models.search import matching
 from tests.support.ledger import submitted
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="the plans are PostgreSQL's")
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="the p
 def plan_of(text: str, user: User | None = None) -> str:
     """The plan of a page. A few rows are read as they lie and sorted, so both are said to cost much."""
     wanted = searching.parse(text).at(database_now())
-    rows = matching(Job.objects.visible_to(user), wanted, user).select_related("owner").order_by("-id")[:26]
+    rows = access.sought(user, wanted).select_related("owner").order_by("-id")[:26]
     sql, parameters = rows.query.sql_with_params()
     with transaction.atomic(), connection.cursor() as cursor:
         for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):

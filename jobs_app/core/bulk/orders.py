@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs_app import searching
-from jobs_app.core import control
+from jobs_app.core import access, control
 from jobs_app.errors import InvalidRequest
 from jobs_app.models import Job
 from jobs_app.models.job import JobQuerySet
-from jobs_app.models.search import matching
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -108,6 +107,8 @@ class Order:
 
     def rows(self, user: User | None, *, as_of: datetime) -> JobQuerySet:
         """The jobs that are meant, of those that ``user`` may see. ``may_act``: whether they may act on it too."""
-        rows = Job.objects.visible_to(user)
-        rows = rows.filter(id__in=self.ids) if self.ids else matching(rows, searching.parse(self.query).at(as_of), user)
+        if self.ids:
+            rows = Job.objects.visible_to(user).filter(id__in=self.ids)
+        else:
+            rows = access.sought(user, searching.parse(self.query).at(as_of))
         return rows.filter(created_at__lte=as_of).telling_rights(user)
