@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from jobs_app.core import claims, estimates, execution, families, outcomes, transport
+from jobs_app.core import claims, estimates, execution, outcomes, transport
 from jobs_app.errors import NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Gate, Job, Queue
@@ -171,7 +171,7 @@ def test_a_child_waits_for_room_and_its_parent_for_it(configured: Configure, now
     configured(queue_limit=1, queue_headroom=0)
     parent = submitted("family.parent", {"count": 3, "failing": []}, now=now)
     assert execution.run([parent.id], holder=HOLDER) == 1
-    families.release(LANE, now=now)
+    altered(Job.objects.filter(parent=parent).earliest("id"), state=State.QUEUED)  # the one that found room
     found = why(parent, now)
     assert found.reason is Reason.CHILDREN
     assert found.sentence == "It waits for the jobs that it spawned: 3 of 3 have not ended"

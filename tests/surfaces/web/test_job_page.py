@@ -123,10 +123,10 @@ def test_a_failure_is_said_in_words_with_its_traceback_folded_away(alices: Clien
 
 def test_why_it_waits_is_said_with_a_link_to_the_cause(alices: Client, alice: User, now: Any, configured: Any) -> None:
     asked = altered(reaching(State.RUNNING, owner=alice), cancel_requested_at=now)
-    configured(queue_limit=1)
     job = reaching(State.SCHEDULED, owner=alice)
-    assert "It waits for its time: <time" in look(alices, job)
     submitted(now=now)
+    configured(queue_limit=1)
+    assert "It waits for its time: <time" in look(alices, job)
     late = altered(job, due_at=now)
     for name in ("job", "job-estimate"):
         drawn = look(alices, late, name)
