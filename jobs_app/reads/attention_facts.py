@@ -179,11 +179,11 @@ def _operations(now: datetime, measured: float | None) -> dict[str, Any]:
 
 
 def _bursts(user: User, now: datetime) -> list[Burst]:
+    found = failures.bursts(user, now)
+    errors = [each.error_type or each.message[:ERROR] or "an error" for each in found]
     return [
-        Burst(
-            each.fingerprint, each.kind, each.error_type or each.message[:ERROR] or "an error", each.times, each.usual,
-        )
-        for each in failures.bursts(user, now)
+        Burst(each.fingerprint, each.kind, error, each.times, each.usual)
+        for each, error in zip(found, errors, strict=True)
     ]  # fmt: skip
 
 

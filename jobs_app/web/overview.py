@@ -30,7 +30,7 @@ from jobs_app.web import statistics_charts
 from jobs_app.web.charts import Chart
 from jobs_app.web.pages import page, render, user_of
 
-HOURS = timedelta(hours=3)
+HOURS = timedelta(hours=2)
 RECENT = 6
 MINE = JobFilter(mine=True, spawned=False)
 

@@ -35,7 +35,7 @@ def addresses() -> list[str]:
     for pattern in urlpatterns:
         wanted = pattern.pattern.converters
         if pattern.name not in OPEN:
-            found.append(reverse(pattern.name, kwargs={name: ARGUMENTS[name] for name in wanted}))
+            found.append(reverse(pattern.name, kwargs={name: ARGUMENTS.get(name, "1") for name in wanted}))
     return found
 
 

@@ -50,7 +50,7 @@ def test_when_all_is_well_it_says_what_was_looked_at(alices: Client, carol: User
     hers = alices.get("/").content.decode()
     assert "Nothing needs attention" in hers
     assert "You have no jobs yet" in hers
-    assert "No job of yours came or ended in the last three hours." in hers
+    assert "No job of yours came or ended in the last two hours." in hers
 
 
 def test_a_new_site_says_that_nothing_runs_yet(carol: User, alices: Client) -> None:
@@ -133,7 +133,7 @@ def test_the_last_hours_are_drawn(alices: Client, alice: User, carol: User, now:
         assert drawn["throughput"] is not None
         assert drawn["throughput"].filling is not None, "the minute that goes on is marked"
         assert drawn["wait"].names[0] == "queue age"
-        assert len(drawn["throughput"].spots) == 180
+        assert len(drawn["throughput"].spots) == 120
     hers = {name: chart for name, _, chart, _ in alices.get("/").context["drawn"]}
     assert hers["throughput"] is None, "the system's jobs are not hers"
 
