@@ -91,7 +91,7 @@ def _order(given: QueryDict) -> Order:
         raise InvalidRequest("expected some jobs to be ticked, or all of a search, got none")
     action = given.get("action", "")
     priority = _number("priority", given.get("priority") or str(PRIORITY)) if action == Action.REPRIORITISE else None
-    expected = _number("expected", given["expected"]) if given.get("expected") else None
+    expected = _number("expected", told) if (told := given.get("expected", "")) else None
     return Order.of(
         {
             "action": action, "query": query, "ids": ids, "as_of": _moment(given.get("as_of", "")),

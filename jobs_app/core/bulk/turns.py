@@ -195,7 +195,7 @@ class Errand:
 
     def _at_once(self, verdict: Verdict, jobs: list[Job]) -> set[UUID]:
         """Do it to all of these by a few statements; returns to which it was done."""
-        said = {"now": self.now, "actor": self.actor}
+        said: dict[str, Any] = {"now": self.now, "actor": self.actor}
         reason = f"by bulk action {self.bulk.id}"
         rows = Job.objects.filter(id__in=[job.id for job in jobs])
         match verdict:
@@ -212,7 +212,7 @@ class Errand:
                     early, event=EventName.MADE_DUE, reason=reason, due_at=self.now, **said
                 ))  # fmt: skip
             case Verdict.REPRIORITISED:
-                others = rows.filter(state__in=sorted(WAITING)).exclude(priority=self.order.priority)
+                others = rows.filter(state__in=sorted(WAITING)).exclude(priority=self.order.priority or 0)
                 return set(transitions.amend_many(
                     others, event=EventName.REPRIORITISED, reason=f"to {self.order.priority} {reason}",
                     priority=self.order.priority, **said,
