@@ -22,13 +22,14 @@ class Scope(StrEnum):
     QUEUES = "queues:control", "pause queues and change their bounds; control workers"
     SCHEDULES = "schedules:control", "pause schedules and run them now"
     TOKENS = "tokens:manage", "list and revoke the owner's tokens"
+    WEBHOOKS = "webhooks:manage", "make and change the owner's webhooks"
     ADMIN = "admin:read", "read the audit"
 
 
 USUAL = frozenset({Scope.READ, Scope.SUBMIT, Scope.ACT})
 """What the forms propose."""
 
-FORMER = frozenset(Scope) - {Scope.ADMIN}
+FORMER = frozenset(Scope) - {Scope.ADMIN, Scope.WEBHOOKS}
 """What every token opened before there were scopes; also a new one of which nobody says anything."""
 
 

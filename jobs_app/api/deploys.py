@@ -10,14 +10,15 @@ from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app.api.bodies import bounded
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock
 from jobs_app.core import deploys as core
 from jobs_app.errors import InvalidRequest
 from jobs_app.reads import deploys
 from jobs_app.reads.deploys import DeployView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["statistics"])
+router = Router(tags=["statistics"], auth=needs(Scope.READ, writing=Scope.QUEUES))
 
 USUAL = timedelta(days=30)
 

@@ -10,14 +10,15 @@ from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app.api.bodies import bounded
-from jobs_app.api.security import user_of
+from jobs_app.api.security import needs, user_of
 from jobs_app.core import clock
 from jobs_app.core.webhooks import endpoints, sending
 from jobs_app.core.webhooks.endpoints import Wanted
 from jobs_app.reads import webhooks
 from jobs_app.reads.webhooks import DeliveryPage, EndpointView
+from jobs_app.scopes import Scope
 
-router = Router(tags=["webhooks"])
+router = Router(tags=["webhooks"], auth=needs(Scope.READ, writing=Scope.WEBHOOKS))
 
 
 class Endpoints(BaseModel):

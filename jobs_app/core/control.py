@@ -149,14 +149,12 @@ def again(
     """``rerun`` of a whole row that the caller has found among those that ``actor`` may act on. Not in the audit."""
     if job.sealed and changes and _anothers(job, actor) and actor is not None:
         # Else whoever may act on others' jobs could have a secret sent to a place of their own choosing.
-        with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
-            raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
+        raise NotAllowed("expected the job's owner: it holds a secret, so others may run it again only as it is")
     original = original_parameters(job)
     parameters = {**original, **_unmasked(dict(changes or {}), job.parameters, original)}
     if not access.sees_parameters(actor, job.kind, job.owner_id):
-        with audit.refusals(actor, "job.rerun", f"job {job.id}", now=now):
-            # The new job is the actor's, and an owner sees all that is their own.
-            raise NotAllowed(f"expected somebody who may see the parameters of {job.kind}: a job run again is yours")
+        # The new job is the actor's, and an owner sees all that is their own.
+        raise NotAllowed(f"expected somebody who may see the parameters of {job.kind}: a job run again is yours")
     options = submission.Options(
         queue=job.queue if registry.get(job.kind).queue != job.queue else None,
         priority=job.priority,
@@ -208,7 +206,7 @@ def _recorded(
     """Make a new job of an old one; in the audit if that is another's."""
     if not _anothers(job, actor):
         return new()
-    with transaction.atomic():
+    with audit.refusals(actor, action, f"job {job.id}", now=now), transaction.atomic():
         accepted = new()
         if not accepted.replayed:
             # The names of changed parameters alone: what was put in may be a secret, or for some eyes only.

@@ -41,7 +41,7 @@ def save(owner: User, name: str, text: str, columns: Sequence[str] = (), *, shar
 
 def rename(owner: User, view_id: int, name: str) -> SavedView:
     """Give a view another name. Raises NotFound, InvalidRequest, and Conflict for a name that is taken."""
-    name, row = _checked(name), _own(owner, view_id)
+    row, name = _own(owner, view_id), _checked(name)
     try:
         with transaction.atomic(), writing():
             SavedView.objects.filter(id=row.pk).update(name=name)

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 
-from jobs_app.core import artifacts, outcomes, tokens
+from jobs_app.core import artifacts, outcomes, saved_views, tokens
+from jobs_app.core.webhooks import endpoints
+from jobs_app.core.webhooks.endpoints import Wanted
 from jobs_app.models import Job
 from jobs_app.policies import NO_RETRY
 from tasks.kinds.timeline.models import Post
@@ -25,6 +27,7 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
     file = text.replace("/", "|")
     readers = Group.objects.create(name="readers")
     owner.groups.add(readers)
+    endpoint, _ = endpoints.make(owner, Wanted(text[:50], "https://example.org/hook"), now=now)
     upload = artifacts.take_upload(f"{file}.csv", [text.encode()], owner=owner, content_type="text/html", now=now)
     done = claimed(submitted("probe.files", {"first": str(upload.id), "others": []}, owner=owner, now=now), now=now)
     log(done, text)
@@ -47,6 +50,7 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
         "schedule_id": schedule.pk, "schedule": text,
         "token_id": tokens.issue(owner, text, now=now)[0].pk, "artifact_id": upload.id, "artifact": f"{file}.txt",
         "dataset_id": growing.made(owner, text).pk, "id": owner.pk,
-        "run": speak(file, now),
+        "webhook_id": endpoint.pk, "delivery_id": endpoint.deliveries.latest("pk").pk,
+        "view_id": saved_views.save(owner, text[:50], "state:failed").pk, "run": speak(file, now),
         "post_id": Post.objects.create(author=owner, text=text, created_at=now, job=done.id).pk,
     }  # fmt: skip

@@ -22,6 +22,22 @@ NOBODY = {"alice": False, "carol": False, "bob": False}
 
 PAGES: dict[str, dict[str, bool]] = {
     "home": EVERYBODY,
+    "overview-now": EVERYBODY,
+    "overview-charts": EVERYBODY,
+    "overview-recent": EVERYBODY,
+    "statistics": EVERYBODY,
+    "statistics-csv": EVERYBODY,
+    "jobs": EVERYBODY,
+    "job-counts": EVERYBODY,
+    "views": EVERYBODY,
+    "view-save": EVERYBODY,
+    "view-rename": OWNER_ALONE,
+    "view-delete": OWNER_ALONE,
+    "webhooks": EVERYBODY,
+    "webhook": OWNER_ALONE,
+    "webhook-renew": OWNER_ALONE,
+    "webhook-remove": OWNER_ALONE,
+    "webhook-replay": OWNER_ALONE,
     "job-rows": EVERYBODY,
     "bulk-preview": EVERYBODY,
     "bulk-act": EVERYBODY,
@@ -83,6 +99,17 @@ OPERATIONS: dict[str, dict[str, bool]] = {
     "GET /api/kinds": EVERYBODY,
     "GET /api/kinds/{name}": EVERYBODY,
     "GET /api/jobs": EVERYBODY,
+    "GET /api/jobs/events": EVERYBODY,
+    "GET /api/deploys": EVERYBODY,
+    "POST /api/deploys": OPERATORS,
+    "GET /api/webhooks": EVERYBODY,
+    "POST /api/webhooks": EVERYBODY,
+    "GET /api/webhooks/{webhook_id}": OWNER_ALONE,
+    "PUT /api/webhooks/{webhook_id}": OWNER_ALONE,
+    "DELETE /api/webhooks/{webhook_id}": OWNER_ALONE,
+    "POST /api/webhooks/{webhook_id}/secret": OWNER_ALONE,
+    "GET /api/webhooks/{webhook_id}/deliveries": OWNER_ALONE,
+    "POST /api/webhooks/deliveries/{delivery_id}/replay": OWNER_ALONE,
     "POST /api/jobs": EVERYBODY,
     "GET /api/jobs/{job_id}": OWNERS,
     "GET /api/jobs/{job_id}/attempts": OWNERS,
@@ -150,6 +177,8 @@ OPERATIONS: dict[str, dict[str, bool]] = {
 }
 
 BODIES: dict[str, object] = {
+    "PUT /api/webhooks/{webhook_id}": {"name": "another", "url": "https://example.org/hook"},
+    "POST /api/deploys": {"label": "release 7"},
     "PATCH /api/queues/{name}": {"limit": 10},
     "POST /api/jobs/{job_id}/priority": {"priority": 10},
     "POST /api/jobs/bulk-actions": {"action": "cancel", "query": "state:queued"},
@@ -162,8 +191,8 @@ QUERIES = {
     "GET /api/datasets/{dataset_id}/buckets": "?step=hour&begin=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z",
 }
 
-OPEN = {"healthz", "login", "logout"}
-"""Pages for people who are not logged in."""
+OPEN = {"healthz", "metrics", "readyz", "login", "logout"}
+"""For those who are not logged in: test_metrics.py and test_probes.py tell what machines are told, and which."""
 
 DESCRIBING = {"openapi-json", "openapi-view", "no_such_route", "api-root"}
 """Routes of the API that its description does not name: test_closed.py asks them."""
