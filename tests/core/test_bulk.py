@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs_app.core import clock, control
+from jobs_app.core import clock, control, gate
 from jobs_app.core.bulk import planning, turns
 from jobs_app.core.bulk.judging import Standing, Verdict, judge
 from jobs_app.core.bulk.orders import KIND, Action, Order
@@ -299,6 +299,7 @@ def test_jobs_whose_rows_others_held_are_taken_one_by_one(
 def test_without_room_it_waits_and_goes_on(alice: User, now: datetime) -> None:
     with writing():
         Queue.objects.create(name="default", limit=2, hard_limit=20, low_water=1, user_share=1)
+    gate.recount("default")  # by these bounds, and not by those of a test a moment ago
     jobs = [reaching(State.FAILED, owner=alice, now=now) for _ in range(5)]
     errand = Run(ordered("retry", "state:failed", actor=alice, now=now), now)
     claimed(errand.bulk, now=now)
@@ -324,6 +325,7 @@ def test_without_room_it_waits_and_goes_on(alice: User, now: datetime) -> None:
 def test_a_full_queue_takes_the_bulk_action_that_is_to_empty_it(alice: User, now: datetime) -> None:
     with writing():
         Queue.objects.create(name="default", limit=3, hard_limit=5, low_water=1, user_share=1)
+    gate.recount("default")  # by these bounds, and not by those of a test a moment ago
     for _ in range(3):
         submitted(owner=alice, now=now)
     with pytest.raises((QueueFull, ShareExceeded)):

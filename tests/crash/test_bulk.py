@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 
 from jobs_app.core import clock
 from jobs_app.core.bulk import turns
+from jobs_app.lifecycle import UNFINISHED
 from jobs_app.models import Event, Job
 from jobs_app.platform.waiting import until
 from tests.support.bulk import counts, ordered
 from tests.support.ledger import submitted
-from tests.support.processes import Workers, finished
+from tests.support.processes import Workers, eventually, finished
 
 KILLS = 2
 """A job that ends its worker for the third time is not tried again (MAX_KILLS)."""
@@ -57,3 +58,4 @@ def test_each_job_is_cancelled_and_then_run_again_once_whatever_is_killed(worker
     row = finished(retrying.id)
     assert (row.state, row.error, counts(row.result)) == ("succeeded", "", {"run again as a new job": 60})
     assert [job.reruns.count() for job in jobs[:61]] == [1] * 60 + [0]
+    eventually(lambda: not Job.objects.filter(state__in=UNFINISHED).exists(), what="the new jobs to end")
