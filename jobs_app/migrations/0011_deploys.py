@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0009_bulk'),
+        ('jobs_app', '0010_bulk'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

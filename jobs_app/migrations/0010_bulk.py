@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0008_failures'),
+        ('jobs_app', '0009_failures'),
     ]
 
     operations = [

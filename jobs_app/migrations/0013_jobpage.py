@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0015_webhooks'),
+        ('jobs_app', '0012_webhooks'),
     ]
 
     operations = [

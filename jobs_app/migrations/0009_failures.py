@@ -9,8 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs_app', '0007_search'),
-        ('jobs_app', '0013_access'),
+        ('jobs_app', '0008_access'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
