@@ -352,4 +352,4 @@ def test_groups_are_forgotten_when_their_jobs_are_gone_and_they_were_not_seen_fo
     assert groups.prune(now=now + HOUR - MINUTE, turns=Turns(100)) == 0
     assert FailureCount.objects.filter(owner=EVERYBODY).count() == len(Step)
     assert groups.prune(now=now + 2 * HOUR, turns=Turns(100)) == 2, "the minute, of the system and of everybody"
-    assert pruning.run(now=now)["failures"], "what is left of the old ones goes with their jobs"
+    assert pruning.run(now=now)["counts of failures"], "what is left of the old ones goes with their jobs"

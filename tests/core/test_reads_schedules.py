@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django_celery_beat.models import PeriodicTask
 
+from jobs_app.core import access
 from jobs_app.core.retention import pruning, rules
 from jobs_app.core.rollups import rolling
 from jobs_app.core.schedules import changes, ticks
@@ -260,7 +261,7 @@ def test_reports_are_for_readers_and_for_those_who_see_all(alice: User, bob: Use
 
 
 def test_reading_makes_no_job_and_costs_the_same_however_many_there_are(
-    alice: User, now: datetime, django_assert_num_queries: Any
+    alice: User, now: datetime, unhurried: None, django_assert_num_queries: Any
 ) -> None:
     group = member(alice)
     for each in range(12):
@@ -269,6 +270,7 @@ def test_reading_makes_no_job_and_costs_the_same_however_many_there_are(
         for hour in range(4):
             ticked(schedule, now - (hour + 1) * HOUR, state=State.FAILED)
     before = (Job.objects.count(), PeriodicTask.objects.count())
+    access.rules.all()
     with django_assert_num_queries(2):  # schedules with their timings; ticks with their jobs
         assert len(schedules.schedule_page(None).schedules) == 12
     with django_assert_num_queries(3):  # the schedule, its ticks; the timing again, for its next times

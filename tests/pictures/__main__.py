@@ -37,18 +37,27 @@ COUNTED_SECONDS = 120.0
 def places(world: dict[str, Any]) -> dict[str, str]:
     """The name of each picture, and the address of its page."""
     return {
-        "jobs": "/?who=everyone",
+        "overview": "/",
+        "jobs": "/jobs/?q=mine:no",
         "job": f"/jobs/{world['aggregated']}/",
         "job-failed": f"/jobs/{world['failed']}/",
         "new-job": "/submit/",
         "submit": "/submit/datasets.aggregate/",
+        "bulk": "/jobs/bulk/?action=retry&all=1&q=state:failed",
         "queues": "/queues/",
         "queue": "/queues/default/",
+        "workers": "/workers/",
+        "failures": "/failures/",
+        "failure": f"/failures/{world['fingerprint']}/",
+        "statistics": "/statistics/",
         "schedules": "/schedules/",
         "reports": "/reports/",
         "planner": "/planner/",
-        "tokens": "/tokens/",
         "datasets": "/datasets/",
+        "tokens": "/tokens/",
+        "webhooks": "/webhooks/",
+        "webhook": f"/webhooks/{world['webhook']}/",
+        "audit": "/audit/",
         "admin": "/admin/",
     }
 

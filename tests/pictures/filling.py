@@ -20,7 +20,9 @@ django.setup(set_prefix=False)
 from django.contrib.auth.models import User  # noqa: E402 - Django has to be set up first
 from django.test import Client  # noqa: E402
 
-from jobs_app.core import artifacts, claims, clock, lane_control, outcomes, submission, tokens  # noqa: E402
+from jobs_app.core import artifacts, claims, clock, deploys, lane_control, outcomes, saved_views, submission, tokens  # noqa: E402
+from jobs_app.core.webhooks import endpoints  # noqa: E402
+from jobs_app.core.webhooks.endpoints import Wanted  # noqa: E402
 from jobs_app.models import Job  # noqa: E402
 from jobs_app.policies import NO_RETRY  # noqa: E402
 
@@ -71,7 +73,7 @@ def live(owners: list[User], chance: random.Random, now: datetime) -> None:
     given = {owner.pk: parameters(owner, now) for owner in owners}
     for at in moments(now, chance):
         kind, owner = chance.choices(KINDS, WEIGHTS)[0], chance.choice(owners)
-        options = submission.Options(message=False)
+        options = submission.Options(message=False, max_attempts=1)
         job = submission.accept(kind, given[owner.pk][kind], owner=owner, options=options, now=at).job
         begin = at + timedelta(seconds=chance.expovariate(1 / 2.0))
         (row,) = claims.claim([job.id], holder=HOLDER, now=begin)
@@ -102,10 +104,15 @@ def main() -> None:
     live(owners, chance, now)
     lane_control.resume("default", actor=None, now=clock.database_now())
     tokens.issue(owners[0], "nightly import", now=now)
+    saved_views.save(owners[0], "What failed today", "state:failed since:1d")
+    wanted = Wanted("billing", "https://billing.example.org/hook", states=("failed",), everybody=True)
+    endpoint, _ = endpoints.make(owners[0], wanted, now=now)
+    deploys.mark(deploys.Told("release 7", "7.0.1", "", now - timedelta(hours=9)), actor=owners[0], now=now)
     browser = Client()
     browser.force_login(owners[0])
-    failed = Job.objects.filter(state="failed", owner=owners[0]).exclude(error_type="TimedOut").order_by("-id").first()
-    print(json.dumps({"session": browser.cookies["sessionid"].value, "failed": str(failed.id) if failed else ""}))
+    failed = Job.objects.filter(state="failed", owner=owners[0]).exclude(error_type="TimedOut").order_by("-id")[0]
+    found = {"failed": str(failed.id), "fingerprint": failed.fingerprint, "webhook": endpoint.pk}
+    print(json.dumps({"session": browser.cookies["sessionid"].value, **found}))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def run(*, now: datetime, batches: int = BATCHES, seconds: float = math.inf) -> 
     for what, prune in (
         ("jobs", prune_jobs), ("uploads", prune_uploads), ("ticks", prune_ticks), ("refusals", prune_refusals),
         ("rollups", prune_rollups), ("audit entries", audit.prune),
-        ("failures", groups.prune), ("deliveries", deliveries.prune),
+        ("counts of failures", groups.prune), ("deliveries", deliveries.prune),
     ):  # fmt: skip
         done[what] = prune(now=now, turns=Turns(batches, seconds))
     done["deploys"] = deploys.prune(now=now)

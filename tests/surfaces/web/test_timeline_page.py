@@ -120,7 +120,7 @@ def test_the_pages_of_a_family_lead_to_each_other(alices: Client, alice: User, n
     parent = claimed(submitted("family.parent", {"count": 0, "failing": []}, owner=alice, now=now))
     (child,) = spawning.spawn(parent, [Child("family.child", key="one")], now=now)
     text = alices.get(f"/jobs/{child}/").content.decode()
-    assert "It waits for room in queue default" in text
+    assert "upkeep, which would queue it, seems to be away" in text
     assert f'href="/jobs/{parent.id}/">spawned by another job' in text
     families.release("default", now=now)
     altered(parent, state="blocked", lease_until=None, progress=0.5)
