@@ -59,7 +59,7 @@ SEVERAL: dict[Rule, tuple[str, str, str]] = {
     Rule.BROKEN_SCHEDULES: ("schedules", "?only=broken", "Mend them"),
     Rule.PUT_OFF: ("schedules", "", "Look at the schedules"),
     Rule.STALE_REPORTS: ("reports", "", "Look at the reports"),
-    Rule.OWN_FAILED: ("jobs", "?state=failed", "See which"),
+    Rule.OWN_FAILED: ("jobs", "?q=owner%3A%40me+state%3Afailed", "See which"),
 }
 """The same for a notice about more than one."""
 

@@ -35,8 +35,11 @@ UNJUDGED = [checks.positive_data_acceptance, checks.ignored_auth]
 
 @pytest.fixture
 def described(servers: Servers, carol: User) -> Any:
-    """The description, as an operator's token gets it; there are jobs in every state."""
-    for state in State:
+    """The description, as an operator's token gets it; there are jobs in every state but blocked.
+
+    Such a one is made of a queued one by hand, and the server's publisher may have been quicker.
+    """
+    for state in [each for each in State if each is not State.BLOCKED]:
         reaching(state, owner=carol)
     key = {"Authorization": f"Bearer {token_of(carol)}"}
     found = schemathesis.openapi.from_url(f"{servers.web}/api/openapi.json", headers=key)

@@ -70,7 +70,7 @@ def test_each_notice_leads_to_its_cause(carol: User, alice: User, now: datetime)
         Schedule.objects.filter(pk=rows[0].pk).update(broken="no such kind")
     expected = [
         ("broken-schedules", f"/schedules/{rows[0].pk}/"),
-        ("own-failed", "/jobs/?state=failed"),
+        ("own-failed", "/jobs/?q=owner%3A%40me+state%3Afailed"),
         ("paused", "/queues/lane/"),
     ]
     assert told(operator) == told(operator, "/overview/now/") == expected
@@ -89,7 +89,7 @@ def test_every_rule_leads_somewhere() -> None:
     assert set(overview.LINKS) == set(Rule)
     for name, query, _ in overview.SEVERAL.values():
         assert resolve(overview.reverse(name))
-        assert query in {"", "?only=broken", "?state=failed"}
+        assert query in {"", "?only=broken", "?q=owner%3A%40me+state%3Afailed"}
 
 
 @pytest.mark.usefixtures("well")
