@@ -18,6 +18,9 @@ from jobs_app.reads import deploys
 from jobs_app.reads.deploys import DeployView
 from jobs_app.scopes import Scope
 
+ERA = timedelta(days=7305)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
 router = Router(tags=["statistics"], auth=needs(Scope.READ, writing=Scope.QUEUES))
 
 USUAL = timedelta(days=30)
@@ -54,12 +57,13 @@ def mark_deploy(request: HttpRequest, payload: DeployBody) -> Status[DeployView]
 @router.get("", response=list[DeployView])
 def list_deploys(request: HttpRequest, query: Query[DeployQuery]) -> list[DeployView]:
     """The deploys of a period, newest first, the latest hundred."""
-    end = _in_utc(query.end) or clock.database_now()
-    begin = _in_utc(query.begin)
-    try:
-        return deploys.between(user_of(request), begin or end - USUAL, end)
-    except OverflowError:
-        raise InvalidRequest(f"expected end to be a date of this era, got {end.isoformat()}") from None
+    now = clock.database_now()
+    end = _in_utc(query.end) or now
+    begin = _in_utc(query.begin) or end - min(USUAL, end - EARLIEST)
+    for name, moment in (("begin", begin), ("end", end)):
+        if abs(moment - now) > ERA:
+            raise InvalidRequest(f"expected {name} within twenty years from now, got {moment.isoformat()}")
+    return deploys.between(user_of(request), begin, end)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
