@@ -113,7 +113,7 @@ def test_the_queries_of_a_run_do_not_grow_with_what_is_there(
 ) -> None:
     for _ in range(3):
         everything(alice)
-        with django_assert_max_num_queries(34):
+        with django_assert_max_num_queries(36):
             rolling.roll(now=NOON)
     with django_assert_max_num_queries(20):
         assert rolling.roll(now=NOON) == 0

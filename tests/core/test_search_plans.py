@@ -9,9 +9,26 @@ from django.db import connection, transaction
 from jobs_app import searching
 from jobs_app.core import access
 from jobs_app.core.clock import database_now
-from tests.support.ledger import submitted
+from jobs_app.models import Job, Term
+from jobs_app.models.guard import writing
+from jobs_app.models.identity import new_id
+from tests.support.ledger import columns_of, submitted
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="the plans are PostgreSQL's")
+
+
+@pytest.fixture(autouse=True)
+def _crowd(bob: User) -> None:
+    """Enough other jobs that no plan is a matter of a few pages, and the planner knows of them."""
+    job = submitted("probe.nothing", owner=bob)
+    others = [
+        Job(**{**columns_of(job), "id": new_id(), "kind": f"kind.{number}", "queue": f"queue-{number}"})
+        for number in range(600)
+    ]
+    with writing(), connection.cursor() as cursor:
+        Job.objects.bulk_create(others)
+        Term.objects.bulk_create(Term(job=each, term=number) for number, each in enumerate(others))
+        cursor.execute("ANALYZE jobs_app_job, jobs_app_term")
 
 
 def plan_of(text: str, user: User | None = None) -> str:

@@ -38,7 +38,7 @@ def places(world: dict[str, Any]) -> dict[str, str]:
     """The name of each picture, and the address of its page."""
     return {
         "overview": "/",
-        "jobs": "/jobs/?q=mine:no",
+        "jobs": "/jobs/?q=",
         "job": f"/jobs/{world['aggregated']}/",
         "job-failed": f"/jobs/{world['failed']}/",
         "new-job": "/submit/",
