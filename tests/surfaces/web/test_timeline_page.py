@@ -126,7 +126,7 @@ def test_the_pages_of_a_family_lead_to_each_other(alices: Client, alice: User, n
     altered(parent, state="blocked", lease_until=None, progress=0.5)
     text = alices.get(f"/jobs/{parent.id}/").content.decode()
     assert "It waits for the jobs that it spawned" in text
-    assert "1 spawned job</a>: 1 wait, 0 run, 0 succeeded" in text
+    assert "1 spawned job</a>: 1 waits, 0 run, 0 succeeded" in text
     assert 'value="50"' in text
     listed = alices.get(f"/jobs/?q=parent:{parent.id}").content.decode()
     assert f"/jobs/{child}/" in listed
