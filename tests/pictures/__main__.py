@@ -31,6 +31,12 @@ FOLDER = ROOT / "docs" / "images" / "console"
 PACKAGES = ROOT / "var" / "demo-data"
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 COLOURS = 160
+SETTLED = 500
+"""Milliseconds in which charts are drawn, and the parts that a page asks for come."""
+
+HIGHEST = 2400
+"""Pixels."""
+
 COUNTED_SECONDS = 120.0
 
 
@@ -110,7 +116,8 @@ def _pictures(site: str, world: dict[str, Any], wanted: list[str]) -> Iterator[t
             page = _page(browser, site, world["session"], color_scheme=scheme, viewport=size)
             for name, address in places(world).items():
                 if not wanted or name in wanted:
-                    page.goto(address, wait_until="networkidle")
+                    page.set_viewport_size(size)
+                    page.goto(address)
                     yield f"{name}-{suffix}", _kept(page, f"{name}-{suffix}")
         browser.close()
 
@@ -123,8 +130,11 @@ def _page(browser: Browser, site: str, session: str, **options: Any) -> Page:
 
 def _kept(page: Page, name: str) -> Path:
     """The whole page, in few colours: it is small then, and looks the same."""
-    seen = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-    seen = seen.crop((0, 0, seen.width, min(seen.height, 2400)))
+    page.wait_for_timeout(SETTLED)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": min(max(height, 600), HIGHEST)})
+    page.wait_for_timeout(SETTLED)
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     path = FOLDER / f"{name}.png"
     seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     return path

@@ -105,7 +105,7 @@ def main() -> None:
     lane_control.resume("default", actor=None, now=clock.database_now())
     tokens.issue(owners[0], "nightly import", now=now)
     saved_views.save(owners[0], "What failed today", "state:failed since:1d")
-    wanted = Wanted("billing", "https://billing.example.org/hook", states=("failed",), everybody=True)
+    wanted = Wanted("billing", "https://billing.example.org/hook", states=("cancelled",), everybody=True)
     endpoint, _ = endpoints.make(owners[0], wanted, now=now)
     deploys.mark(deploys.Told("release 7", "7.0.1", "", now - timedelta(hours=9)), actor=owners[0], now=now)
     browser = Client()
