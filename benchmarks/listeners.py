@@ -10,26 +10,20 @@ import asyncio
 import contextlib
 import json
 import sys
-from urllib.parse import urlsplit
 
 import httpx
 
 TIMEOUT = 60.0
 
 
-async def listen(address: str, counts: list[int], opened: asyncio.Semaphore) -> None:
+async def listen(reader: httpx.AsyncClient, address: str, counts: list[int], opened: asyncio.Semaphore) -> None:
     """Read one stream until it is cancelled; ``counts`` gets one more for each event."""
-    url = urlsplit(address)
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    writer.write(
-        f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode()
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    if b" 200 " not in head.split(b"\r\n", 1)[0]:
-        raise SystemExit(f"expected a stream, got {head[:200]!r}")
-    opened.release()
-    async for line in reader:
-        counts[0] += line.startswith(b"event:")
+    async with reader.stream("GET", address) as answer:
+        if answer.status_code != 200:
+            raise SystemExit(f"expected a stream, got {answer.status_code}")
+        opened.release()
+        async for line in answer.aiter_lines():
+            counts[0] += line.startswith("event:")
 
 
 def address_of(client: httpx.Client, path: str) -> str:
@@ -45,11 +39,12 @@ async def main(port: int, token: str, job: str, count: int) -> None:
     job_events, list_events = [0], [0]
     opened = asyncio.Semaphore(0)
     headers = {"Authorization": f"Bearer {token}"}
+    reader = httpx.AsyncClient(timeout=httpx.Timeout(TIMEOUT, read=None), limits=httpx.Limits(max_connections=None))
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT) as client:
         listeners = []
         for number in range(count):
             path, counts = (f"/api/jobs/{job}/events", job_events) if number % 2 else ("/api/jobs/events", list_events)
-            listeners.append(asyncio.create_task(listen(address_of(client, path), counts, opened)))
+            listeners.append(asyncio.create_task(listen(reader, address_of(client, path), counts, opened)))
             await asyncio.wait_for(opened.acquire(), TIMEOUT)
     print("open", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -32,9 +32,11 @@ BOUND = 1.5
 def main() -> int:
     """Measure, print, keep, judge."""
     from django.contrib.auth.models import User
+    from django.core.management import call_command
     from django.test import Client
 
     settings = ground.settings()
+    call_command("collectstatic", interactive=False, verbosity=0)
     transport.publisher.work = None
     user = User.objects.create_superuser("measurer")
     _, token = tokens.issue(user, "measuring", now=clock.database_now(), grants=set(Scope))
