@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs_app import conf, registry
 from jobs_app.core import artifacts, control, submission
-from jobs_app.core.retention import orphans, pruning, reports, rules
+from jobs_app.core.retention import batches, orphans, pruning, reports, rules
 from jobs_app.core.rollups import cursor, proof, rolling
 from jobs_app.core.turns import Turns
 from jobs_app.lifecycle import FINAL, Reason, State
@@ -230,7 +230,7 @@ def test_one_that_cannot_go_keeps_no_other_back(
 
 def test_batches_bound_what_one_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "JOBS", 2)
-    monkeypatch.setattr(pruning, "ROWS", 3)
+    monkeypatch.setattr(batches, "ROWS", 3)
     jobs = [reaching(State.CANCELLED, now=NOON) for _ in range(7)]
     for job in jobs:
         log(job, "one", "two")

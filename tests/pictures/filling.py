@@ -85,10 +85,7 @@ def live(owners: list[User], chance: random.Random, now: datetime) -> None:
 
 
 def _fail(row: Job, chance: random.Random, at: datetime) -> None:
-    known = [each for each in ERRORS if each[0] == row.kind]
-    _, name, words, family, module, function = (known or [("", "TimedOut", "it ran for longer than 10 s", "", "", "")])[
-        0
-    ]
+    _, name, words, family, module, function = next((each for each in ERRORS if each[0] == row.kind), OTHERWISE)
     told = words.format(row=chance.randrange(10_000))
     place = {"file": CODE.format(family, module), "line": chance.randrange(20, 90), "function": function}
     text = TRACEBACK.format(type=name, words=told, **place) if family else ""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from jobs_app.core.retention import batches
 from jobs_app.core.rollups import cursor
 from jobs_app.core.turns import Turns
 from jobs_app.models import FailureCount, FailureGroup, FailureSight, Job
@@ -20,7 +21,6 @@ UNSEEN = timedelta(days=90)
 KEPT = {Step.MINUTE: timedelta(hours=1), Step.HOUR: timedelta(days=2), Step.DAY: UNSEEN}
 """A little longer than anything that reads the counts looks back."""
 
-ROWS = 2_000
 GROUPS = 100
 
 
@@ -29,13 +29,7 @@ def prune(*, now: datetime, turns: Turns) -> int:
     deleted = 0
     for step, kept in KEPT.items():
         old = FailureCount.objects.filter(step=step, at__lt=now - kept).order_by("at")
-        while turns.take():
-            ids = list(old.values_list("pk", flat=True)[:ROWS])
-            if ids:
-                with writing():
-                    deleted += FailureCount.objects.filter(pk__in=ids).delete()[0]
-            if len(ids) < ROWS:
-                break
+        deleted += batches.delete(old, turns)
     for owners in (Q(owner=EVERYBODY), Q(owner=0), Q(owner__gt=0)):
         if turns.take():
             deleted += _prune_sights(owners, now)

@@ -19,7 +19,7 @@ from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
 from jobs_app.core import artifacts, audit, deploys
-from jobs_app.core.retention import deliveries, groups, rules
+from jobs_app.core.retention import batches, deliveries, groups, rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
 from jobs_app.core.rollups.sources import EVENTS, REFUSALS, Source
@@ -48,9 +48,6 @@ logger = logging.getLogger(__name__)
 
 JOBS = 100
 """Jobs, or uploads, of one transaction."""
-
-ROWS = 2_000
-"""Log lines, refusals or rollups of one transaction."""
 
 BATCHES = 20
 """Transactions for each kind of row in one run; what is left is the next run's."""
@@ -114,7 +111,7 @@ def prune_ticks(*, now: datetime, turns: Turns) -> int:
         hundredth = of.order_by("-due_at").values_list("due_at", flat=True)[rules.TICKS_LEFT - 1 : rules.TICKS_LEFT]
         for left in hundredth:
             old = of.filter(due_at__lt=min(left, now - kept)).exclude(outcome=TickOutcome.WAITING)
-            deleted += _in_batches(old, turns)
+            deleted += batches.delete(old, turns)
     return deleted
 
 
@@ -125,7 +122,7 @@ def prune_refusals(*, now: datetime, turns: Turns) -> int:
     while kept is not None and turns.take():
         place = cursor.read()
         rows = Refusal.objects.filter(at__lt=now - kept, id__lte=place.through[REFUSALS.through]).order_by("at")
-        ids = [each for each in rows.values_list("id", flat=True)[:ROWS] if _rolled(REFUSALS, each, place)]
+        ids = [each for each in rows.values_list("id", flat=True)[: batches.ROWS] if _rolled(REFUSALS, each, place)]
         if not ids:
             break
         with transaction.atomic(), writing():
@@ -152,7 +149,7 @@ def prune_rollups(*, now: datetime, turns: Turns) -> int:
             begin = horizon
         if begin is not None:
             for model in (Rollup, QueueLevel):
-                deleted += _in_batches(model.objects.filter(step=step, at__lt=begin), turns)
+                deleted += batches.delete(model.objects.filter(step=step, at__lt=begin), turns)
     return deleted
 
 
@@ -163,7 +160,7 @@ def _prune_jobs(ids: list[UUID]) -> set[UUID]:
     ids = sorted(set(ids) - {job for job, number in events if not _rolled(EVENTS, number, place)})
     if not ids:
         return set()
-    while _in_batches(LogLine.objects.filter(job_id__in=ids), Turns(BATCHES)):
+    while batches.delete(LogLine.objects.filter(job_id__in=ids), Turns(BATCHES)):
         pass
     with transaction.atomic(), writing():
         if not cursor.advance(place):
@@ -205,20 +202,6 @@ def _each_or_all(prune: Callable[[list[UUID]], set[UUID]], ids: list[UUID]) -> s
             logger.warning("%s is not pruned, since something needs it: %s", ids[0], error)
             return set()
     return {each for one in ids for each in _each_or_all(prune, [one])}
-
-
-def _in_batches(
-    rows: QuerySet[LogLine] | QuerySet[Rollup] | QuerySet[QueueLevel] | QuerySet[Tick], turns: Turns
-) -> int:
-    deleted = 0
-    while turns.take():
-        ids = list(rows.values_list("pk", flat=True)[:ROWS])
-        if ids:
-            with writing():
-                deleted += rows.model._default_manager.filter(pk__in=ids).delete()[0]
-        if len(ids) < ROWS:
-            break
-    return deleted
 
 
 def _unlink(ids: Collection[UUID]) -> None:
