@@ -25,6 +25,9 @@ ROUNDS, WARM = 20, 3
 BUDGET, LIST_BUDGET = 100.0, 200.0
 """Milliseconds at the 95th percentile."""
 
+NOT_READY = "/readyz"
+"""It answers 503 by right: no worker and no upkeep is here."""
+
 
 def main() -> int:
     """Fill, measure, print, keep. Returns 1 if an address is over its budget."""
@@ -69,9 +72,9 @@ def _check(row: dict[str, Any]) -> figures.Check:
 def _measured(name: str, client: Any, address: Address) -> dict[str, Any] | None:
     """Figures of one address; None for one that answers no GET, or has nothing for this ledger."""
     statuses = {_status(client, address.path) for _ in range(WARM)}
-    if max(statuses) >= 500:
+    if max(statuses) >= 500 and address.path != NOT_READY:
         raise SystemExit(f"expected {address.path} to be answered, got {max(statuses)}")
-    if max(statuses) >= 400:
+    if 400 <= max(statuses) < 500:
         return None
     times = [_timed(lambda: _status(client, address.path)) for _ in range(ROUNDS)]
     return {
