@@ -13,13 +13,15 @@ class JobsAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Load kinds (a bad declaration stops the start), register checks, give the publisher its work."""
+        """Load kinds (a bad declaration stops the start), register checks, give threads their work."""
         from jobs_app import checks, conf, desk, registry
         from jobs_app.core import desk as core_desk
-        from jobs_app.core import dispatch, submission, transport
+        from jobs_app.core import dispatch, ends, submission, transport
+        from jobs_app.core.webhooks import sending
 
         checks.register()
         registry.bind(submission.submit)
         desk.bind(core_desk)
         registry.load(("tasks.kinds", *conf.current().kind_modules))
         transport.publisher.work = dispatch.refill_now
+        ends.teller.work = sending.tell_now

@@ -19,7 +19,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import access, admission, audit, clock, estimates, gate, refusals, shares, transport
+from jobs_app.core import access, admission, audit, clock, ends, estimates, gate, refusals, shares, transport
 from jobs_app.core import turnstile as turnstiles
 from jobs_app.core.admission import policies
 from jobs_app.core.line import line
@@ -166,7 +166,9 @@ def _settled_publisher(
     """
     if "transactional_db" not in request.fixturenames:
         monkeypatch.setattr(transport.publisher, "work", lambda queue: None)
+        monkeypatch.setattr(ends.teller, "work", None)
     yield
+    ends.teller.drain()
     transport.publisher.drain()
 
 
@@ -175,7 +177,7 @@ def _fresh_admission(
     request: pytest.FixtureRequest, _django_db_helper: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """What this process remembers of queues, users and tokens is of the test's own tables."""
-    for each in (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules):
+    for each in (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules, ends.teller):
         each.forget()  # type: ignore[attr-defined]
     estimates.forget()
     if "transactional_db" not in request.fixturenames:
@@ -266,6 +268,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         (admission, "POLICY_SECONDS"),
         (estimates, "FRESH_SECONDS"),
         (access, "RULES_SECONDS"),
+        (ends, "KNOWN_SECONDS"),
     ):
         monkeypatch.setattr(place, name, 3600.0)
 

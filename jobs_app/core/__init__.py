@@ -26,7 +26,8 @@
    go on or end, and ends them with it. ``previews`` are what a kind shows, and writes, while its job is submitted;
    ``desk`` is what else packages of kinds ask for.
 7. ``artifacts`` keeps files, ``terms`` what a job is found by, ``saved_views`` searches that people keep. ``tokens``
-   opens the API, ``webhooks`` tell other systems that jobs have ended, ``deploys`` notes what was put into service.
+   opens the API, ``webhooks`` tell other systems that jobs have ended, ``ends`` has them do so soon, ``deploys`` notes
+   what was put into service.
    ``sealing`` encrypts secrets, ``secrecy`` stars them out; ``roles`` keeps the groups, ``access`` says who may submit
    what and see its parameters, ``audit`` who did what. ``traces`` are what OpenTelemetry is told of a job's way,
    ``vitals`` what probes are told of a process.

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from jobs_app.core import events, queries, sql
+from jobs_app.core import ends, events, queries, sql
 from jobs_app.lifecycle import INITIAL, EventName, State, legal
 from jobs_app.models import Job
 from jobs_app.models.guard import writing
@@ -66,6 +66,7 @@ def move(
             events.record(
                 job_id, event, attempt=attempt, now=now, source=source, target=target, actor=actor, reason=reason
             )
+            ends.teller.note([job_id], target)
     return bool(moved)
 
 
@@ -107,6 +108,7 @@ def move_many(
             )
             for job in found
         )
+        ends.teller.note([job.id for job in found], target)
     return found
 
 

@@ -1,68 +1,84 @@
-"""Ending: the ends of jobs that a batch of events tells of, noted for the endpoints that are to be told of them.
+"""Ending: the ends of jobs, noted for the endpoints that are to be told of them.
 
-The notes are written in the transaction that counts the batch: each end is noted once, whatever crashes.
+The notes of a batch of events are written in the transaction that counts it, so no end is missed, whatever crashes.
+The same end may have been noted a moment after it (``core.ends``); it is noted once all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from jobs_app import wire
+from jobs_app.core import ends
+from jobs_app.core.ends import Listener
 from jobs_app.core.rollups.sums import Happened
 from jobs_app.lifecycle import FINAL, State
-from jobs_app.models import Delivery, Endpoint, Event, Job
+from jobs_app.models import Delivery, Event, Job
 from jobs_app.models.guard import writing
-from jobs_app.models.job import SEE_ALL
+from jobs_app.models.job import JobQuerySet
 
 ROWS = 500
 
 
 def told_by(events: Iterable[Happened]) -> list[int]:
-    """The ids of the events by which jobs ended. Nobody is told of the end of a delivery: that would never end."""
+    """The ids of the events by which jobs ended."""
     return [each.id for each in events if each.target in FINAL and each.source != each.target and _told(each.kind)]
 
 
 def _told(kind: str) -> bool:
+    """Nobody is told of the end of a delivery: that would never end."""
     return kind != wire.DELIVER
 
 
 def look(ids: Sequence[int]) -> list[Delivery]:
     """What endpoints are to be told of these events; one query where there is no endpoint."""
-    endpoints = (
-        list(Endpoint.objects.filter(enabled=True, owner__is_active=True).select_related("owner")) if ids else []
-    )
-    if not endpoints:
+    listeners = ends.listeners() if ids else []
+    if not listeners:
         return []
-    seeing = {each.owner for each in endpoints if each.everybody}
-    allowed = {owner.pk for owner in seeing if owner.has_perm(SEE_ALL)}
     found = []
     for start in range(0, len(ids), ROWS):
-        ends = Event.objects.filter(id__in=ids[start : start + ROWS]).values_list("job_id", "target", "at")
-        jobs = Job.objects.select_related("owner").defer("result", "sealed", "parameters", "preview")
-        rows = jobs.whole().in_bulk([job for job, *_ in ends])
-        for job_id, target, at in ends:
-            job = rows[job_id]
-            for each in endpoints:
-                if target in each.states and _concerns(each, job, allowed):
-                    found.append(Delivery(endpoint=each, job=job_id, event=f"job.{target}", data=_data(job), at=at))
+        ended = Event.objects.filter(id__in=ids[start : start + ROWS]).values_list("job_id", "target", "at")
+        rows = _whole().in_bulk([job for job, *_ in ended])
+        for job_id, target, at in ended:
+            found += _notes(rows[job_id], target, at, listeners)
+    return found
+
+
+def look_at(ids: Sequence[UUID], *, since: datetime) -> list[Delivery]:
+    """What endpoints are to be told of these jobs, of those that have ended, and not before ``since``."""
+    listeners = ends.listeners() if ids else []
+    if not listeners:
+        return []
+    found = []
+    for start in range(0, len(ids), ROWS):
+        for job in _whole().filter(id__in=ids[start : start + ROWS], finished_at__gte=since):
+            if _told(job.kind) and job.finished_at is not None:
+                found += _notes(job, job.state, job.finished_at, listeners)
     return found
 
 
 def note(told: Sequence[Delivery]) -> None:
-    """Write the notes, in the transaction of a caller that has advanced the cursor."""
+    """Write the notes. The rollups do so in the transaction that has advanced their cursor."""
     if told:
+        # In one order, whoever writes: two that note the same ends wait for each other one way round only.
+        told = sorted(told, key=lambda each: (each.job, each.endpoint_id))
         with writing():
             Delivery.objects.bulk_create(told, ignore_conflicts=True, batch_size=ROWS)
 
 
-def _concerns(endpoint: Endpoint, job: Job, allowed: set[int]) -> bool:
-    """Whether the endpoint is to be told of this job's end."""
-    if job.webhook == endpoint.pk:
-        return True
-    if endpoint.named_only or (endpoint.kinds and job.kind not in endpoint.kinds):
-        return False
-    return endpoint.owner_id == job.owner_id or (endpoint.everybody and endpoint.owner_id in allowed)
+def _whole() -> JobQuerySet:
+    return Job.objects.select_related("owner").defer("result", "sealed", "parameters", "preview").whole()
+
+
+def _notes(job: Job, state: str, at: datetime, listeners: Sequence[Listener]) -> list[Delivery]:
+    return [
+        Delivery(endpoint_id=each.endpoint, job=job.id, event=f"job.{state}", data=_data(job), at=at)
+        for each in listeners
+        if each.hears(state=state, kind=job.kind, owner=job.owner_id, named=job.webhook)
+    ]
 
 
 def _data(job: Job) -> dict[str, Any]:
