@@ -10,7 +10,7 @@ COMPILE := ../var/lock-tools/bin/uv pip compile --quiet --universal --python-ver
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test measure console overload fan-out schedules setup setup-development demo-data python lint types \
+.PHONY: help demo up test measure console overload fan-out schedules bench setup setup-development demo-data python lint types \
 	contracts checks suites test-sqlite test-postgresql test-brokers chaos mutants pictures lock clean
 
 help: ## List the targets
@@ -70,6 +70,9 @@ schedules: setup-development ## Schedules of every second while beats and worker
 
 console: setup-development ## Measure every page and search on PostgreSQL with 1,000,000 jobs: ten minutes; ARGUMENTS="--jobs 20000" is quick
 	@exec $(VENV_PYTHON) -m benchmarks.console --database postgresql $(ARGUMENTS)
+
+bench: setup-development ## Weir beside Celery and others, each in an environment of its own: an hour; ARGUMENTS="--scale 0.1 --rounds 1" is quick
+	@exec $(VENV_PYTHON) -m benchmarks.peers $(ARGUMENTS)
 
 test-brokers: setup-development ## Run what meets a broker on RabbitMQ (SQLite) and on a local Amazon SQS (PostgreSQL)
 	@env -u DATABASE_URL WEIR_TEST_BROKER=rabbitmq WEIR_TEST_DATABASE=sqlite $(VENV_PYTHON) -m pytest \
