@@ -43,6 +43,24 @@ class Maker:
         for place in range(0, count, CHUNK):
             self._make(min(CHUNK, count - place), begin + timedelta(seconds=place * apart), apart)
 
+    def wait(self, count: int, begin: datetime, *, kind: str = "system.echo", queue: str = "default") -> None:
+        """Make so many jobs that wait, submitted a millisecond after each other, each with its first event."""
+        for place in range(0, count, CHUNK):
+            self._wait(min(CHUNK, count - place), begin + place * timedelta(milliseconds=1), kind, queue)
+
+    def _wait(self, count: int, begin: datetime, kind: str, queue: str) -> None:
+        first, self._made = self._made + 1, self._made + count
+        at, series = self._moment(begin, f"(n - {first}) * 0.001"), self._series(first, count)
+        with transaction.atomic():
+            self._insert(Job, series, {
+                "id": self._id(), "kind": f"'{kind}'", "queue": f"'{queue}'",
+                "owner_id": f"{self._first_owner} + n % {OWNERS}", "created_at": at, "due_at": at,
+            }, f"jobs_app_job AS template WHERE template.id = {self._literal()}")  # fmt: skip
+            self._insert(Event, series, {
+                "job_id": self._id(), "attempt": "0", "at": at, "name": "'submitted'", "source": "''",
+                "target": "'queued'", "actor_id": "NULL", "reason": "''",
+            })  # fmt: skip
+
     def _make(self, count: int, begin: datetime, apart: float) -> None:
         first, self._made = self._made + 1, self._made + count
         submitted, started, ended = (

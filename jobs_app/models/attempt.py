@@ -15,7 +15,10 @@ from jobs_app.models.job import Job
 class Attempt(Guarded):
     """One run of a job."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    # No constraint, here and for events: it would be checked, and the job's row locked once more, for each row of each
+    # claim and settlement. They are written in the transaction that moves the job, under the lock of its row; whoever
+    # deletes a job locks it first. The index is that of attempt_once.
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts", db_index=False, db_constraint=False)
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=10, choices=lifecycle.choices(Outcome), default=Outcome.RUNNING)
     holder = models.CharField(max_length=200, help_text="The worker process.")
@@ -65,7 +68,7 @@ class LogLine(Guarded):
 class Event(Guarded):
     """A record of a move, or of something else worth knowing: a refused write, a cancel request."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events", db_index=False)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False)
     attempt = models.PositiveIntegerField()
     at = models.DateTimeField()
     name = models.CharField(max_length=20, choices=lifecycle.choices(EventName))

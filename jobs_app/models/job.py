@@ -85,7 +85,10 @@ class Job(Guarded):
     sealed = models.BinaryField(null=True, help_text="The parameters with secrets in clear, encrypted.")
     request_digest = models.CharField(max_length=64, help_text="SHA-256 of kind and parameters, to tell replays.")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
-    rerun_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns")
+    # Its index is job_reruns: of those that are runs again, and not of all.
+    rerun_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns", db_index=False
+    )
     # Protected: retention takes families in order, see prunable(). Its index is job_family.
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children", db_index=False
@@ -190,6 +193,8 @@ class Job(Guarded):
                 condition=Q(idempotency_key__isnull=False, owner__isnull=True),
             ),
         ]
+        # Each of a job's moves writes an entry into every index here whose condition holds after it: docs/depth.md
+        # tells what each is for. What a heartbeat or a report of progress changes is in none: those stay on their page.
         indexes = [
             # dispatch.refill: the next due jobs of a queue that have no message yet, in order.
             models.Index(
@@ -209,8 +214,6 @@ class Job(Guarded):
             models.Index(fields=["queue", "owner", "token"], name="job_waiting", condition=Q(state=State.QUEUED)),
             # admission: how many jobs of a user are due later.
             models.Index(fields=["owner"], name="job_scheduled_of_owner", condition=Q(state=State.SCHEDULED)),
-            # rescue.expired_leases.
-            models.Index(fields=["lease_until"], name="job_leases", condition=Q(state=State.RUNNING)),
             # rescue.expire_waiting.
             models.Index(
                 fields=["expires_at"], name="job_expiring", condition=Q(state=State.QUEUED, expires_at__isnull=False)
@@ -219,6 +222,8 @@ class Job(Guarded):
             models.Index(
                 fields=["state", "kind", "finished_at"], name="job_settled", condition=Q(finished_at__isnull=False)
             ),
+            # retention and reads.relatives: what was made by running a job again.
+            models.Index(fields=["rerun_of"], name="job_reruns", condition=Q(rerun_of__isnull=False)),
             # families: the children of a parent, counted by state.
             models.Index(fields=["parent", "state"], name="job_family", condition=Q(parent__isnull=False)),
             # families.release: children that wait for room, oldest first; families.sweep: parents that wait.
@@ -226,6 +231,7 @@ class Job(Guarded):
             # reads.job_page: one owner's jobs, newest first (the id is in order of time).
             models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
             # Lists filtered by one of these, newest first. Most jobs have succeeded, and are met soon without an index.
+            # By state also rescue.expired_leases, and how many run: those are few.
             models.Index(F("kind"), F("id").desc(), name="job_by_kind"),
             models.Index(F("queue"), F("id").desc(), name="job_by_queue"),
             models.Index(

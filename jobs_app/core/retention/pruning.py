@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, ProtectedError, QuerySet
 
 from jobs_app import conf
-from jobs_app.core import artifacts, audit, deploys
+from jobs_app.core import artifacts, audit, deploys, queries
 from jobs_app.core.retention import batches, deliveries, groups, rules
 from jobs_app.core.rollups import cursor, store
 from jobs_app.core.rollups.cursor import HORIZONS, Place
@@ -165,6 +165,8 @@ def _prune_jobs(ids: list[UUID]) -> set[UUID]:
     with transaction.atomic(), writing():
         if not cursor.advance(place):
             return set()
+        # Attempts and events have no constraint: whoever is writing one holds this lock, or finds no job any more.
+        list(queries.locked(Job.objects.filter(id__in=ids).only("id").order_by("id")))
         _keep_sums(EVENTS, Event.objects.filter(job_id__in=ids), place)
         files = list(Artifact.objects.filter(job_id__in=ids).values_list("id", flat=True))
         for model in CHILDREN:
