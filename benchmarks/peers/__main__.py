@@ -44,7 +44,9 @@ class Field:
         """Prepare a peer; it is left out, with a word, if it cannot be."""
         figures.say(f"preparing {peer.name}")
         try:
-            self._there[peer.name] = Contestant(peer, self.servers, self.settings)
+            contestant = Contestant(peer, self.servers, self.settings)
+            rounds.warm_up(contestant)
+            self._there[peer.name] = contestant
         except (environments.NotInstalled, Failed) as error:
             self.out[peer.name] = str(error)
             figures.say(f"  left out: {error}")

@@ -32,12 +32,10 @@ class Peer:
 
 
 WEIR_WORKERS = ("procfile worker", "procfile upkeep", "procfile beat")
+"""The whole platform but for the web: what keeps its promises works beside its jobs, and counts."""
 WEIR_FAST = "none: worker (two processes), upkeep and beat as in the Procfile; LOG_LEVEL=WARNING"
 
 WEIR = Peer("weir", "app_weir", "", WEIR_WORKERS, True, WEIR_FAST, "")
-WEIR_ALONE = Peer(
-    "weir, worker alone", "app_weir", "", WEIR_WORKERS[:1], True, "no upkeep, no beat: as the peers have none", ""
-)
 WEIR_SQLITE = Peer("weir, SQLite", "app_weir", "", WEIR_WORKERS, True, WEIR_FAST, "", {"PEER_SQLITE": "1"})
 
 FLOORS = tuple(
@@ -118,7 +116,7 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Peers that were to take part, and why they do not."""
 
-EVERYONE = (WEIR, WEIR_ALONE, WEIR_SQLITE, *FLOORS, *PEERS)
+EVERYONE = (WEIR, WEIR_SQLITE, *FLOORS, *PEERS)
 
 
 def named(names: str) -> list[Peer]:

@@ -22,7 +22,7 @@ WORDS = {
 
 
 def bars(title: str, unit: str, rates: Mapping[str, Rounds], durable: Mapping[str, bool], path: Path) -> None:
-    """Draw rates, the greatest median first. The axis is logarithmic: peers are far apart."""
+    """Draw rates, the greatest median first."""
     ordered = sorted((name for name in rates if rates[name]), key=lambda name: spread(rates[name])["median"])
     found = [spread(rates[name]) for name in ordered]
     with mpl.rc_context(STYLE):
@@ -30,12 +30,15 @@ def bars(title: str, unit: str, rates: Mapping[str, Rounds], durable: Mapping[st
         for place, (name, each) in enumerate(zip(ordered, found, strict=True)):
             error = [[each["median"] - each["least"]], [each["greatest"] - each["median"]]]
             axis.barh(place, each["median"], color=COLOURS[group(name, durable)], height=0.7, xerr=error, capsize=2)
-            axis.text(each["greatest"] * 1.06, place, f"{each['median']:,.0f}", va="center", fontsize=8)
+            axis.annotate(
+                f"{each['median']:,.0f}", (each["greatest"], place), (6, 0), textcoords="offset points", va="center",
+                fontsize=8,
+            )  # fmt: skip
         axis.set_yticks(range(len(ordered)), ordered)
-        axis.set_xscale("log")
-        axis.set_xlim(right=max(each["greatest"] for each in found) * 2.2)
+        axis.set_xlim(0, max(each["greatest"] for each in found) * 1.1)
+        axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.grid(visible=False, axis="y")
-        axis.set_xlabel(f"{unit} (logarithmic; the line: least to greatest of {len(rates[ordered[-1]])} rounds)")
+        axis.set_xlabel(f"{unit} (the line: least to greatest of {len(rates[ordered[-1]])} rounds)")
         axis.set_title(title, weight="bold", loc="left", pad=34)
         _legend(axis, [group(name, durable) for name in ordered])
         figure.savefig(path, metadata={"Date": None})
@@ -52,10 +55,14 @@ def pickups(title: str, times: Mapping[str, Sequence[float]], durable: Mapping[s
             colour = COLOURS[group(name, durable)]
             axis.plot([middle, high], [place, place], color=colour, linewidth=2, marker="|")
             axis.plot([middle], [place], color=colour, marker="o", markersize=6)
-            axis.text(high * 1.1, place, f"{middle:.1f}, {high:.1f}", va="center", fontsize=8)
+            axis.annotate(
+                f"{middle:.1f}, {high:.1f}", (high, place), (8, 0), textcoords="offset points", va="center", fontsize=8
+            )
         axis.set_yticks(range(len(ordered)), ordered)
         axis.set_xscale("log")
-        axis.set_xlim(right=max(percentile(each, 0.99) for each in times.values()) * 2.2)
+        axis.set_ylim(-0.7, len(ordered) - 0.3)
+        axis.set_xlim(1, max(percentile(each, 0.99) for each in times.values()) * 3)
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(visible=False, axis="y")
         axis.set_xlabel("ms from a submission to the start of its job: p50 (dot) to p99 (logarithmic)")
         axis.set_title(title, weight="bold", loc="left", pad=34)

@@ -15,8 +15,22 @@ START_SECONDS = 60.0
 END_SECONDS = 60.0
 BOTH_SECONDS = 5.0
 WARM_SECONDS = 0.5
+WARMING = 100
 IDEAL = SLOTS / 0.010
 """Jobs of 10 ms a second, if nothing else took time."""
+
+
+def warm_up(contestant: Contestant) -> None:
+    """Some jobs of both kinds before anything is measured, until the peer has learnt of them what it wants to."""
+    with contestant.control() as control:
+        control.ask("clear")
+        contestant.tally.clear()
+        for kind in ("noop", "compute"):
+            control.ask("load", kind, WARMING)
+        with contestant.workers():
+            _reached(contestant, 2 * WARMING, START_SECONDS)
+            if not until(lambda: bool(control.ask("learnt")), START_SECONDS):
+                raise Failed(f"expected it to have learnt of its jobs within {START_SECONDS:g} s")
 
 
 def drain(contestant: Contestant, kind: str, backlog: int, seconds: float) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class App(control.Base):
     def load(self, kind, count):
         """Rows as async_task() writes them, many at once: copies of one, each with an id of its own."""
         name = async_task(KINDS[kind])
-        one = OrmQ.objects.get()
+        one = OrmQ.objects.latest("id")
         one.delete()
         task = SignedPackage.loads(one.payload)
         for size in control.batches(count):

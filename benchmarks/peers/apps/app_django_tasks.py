@@ -40,7 +40,7 @@ class App(control.Base):
     def load(self, kind, count):
         """Rows as enqueue() writes them, many at once."""
         TASKS[kind].enqueue()
-        one = DBTaskResult.objects.get()
+        one = DBTaskResult.objects.latest("enqueued_at")
         names = [field.attname for field in DBTaskResult._meta.concrete_fields if not field.primary_key]
         values = {name: getattr(one, name) for name in names} | {"run_after": one.run_after or get_date_max()}
         for size in control.batches(count - 1):

@@ -30,8 +30,9 @@ class App(OnRedis):
     def load(self, kind, count):
         """Copies of one real message, each with an id of its own."""
         self.submit(kind)
-        ((name, message),) = self.redis.hgetall(MESSAGES).items()
-        self.redis.delete(IDS, MESSAGES)
+        name = self.redis.rpop(IDS)
+        message = self.redis.hget(MESSAGES, name)
+        self.redis.hdel(MESSAGES, name)
         for size in control.batches(count):
             names = [str(uuid.uuid4()) for _ in range(size)]
             copies = {each: message.replace(name, each.encode()) for each in names}

@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import control
 import django
+import redis
 
 django.setup()
 
@@ -15,9 +16,11 @@ from django.db import connection, transaction
 from jobs_app.core import dispatch, events, submission
 from jobs_app.core.clock import database_now
 from jobs_app.lifecycle import EventName, State
-from jobs_app.models import Event, Gate, Job, Turnstile
+from jobs_app.models import Event, Gate, Job, Pace, Turnstile
 from jobs_app.models.guard import writing
 
+SAMPLES = 10
+"""Run times of a kind that are enough to tell that it is short."""
 OPEN = (State.QUEUED, State.RUNNING, State.RETRYING)
 
 
@@ -32,7 +35,8 @@ class App(control.Base):
         call_command("prepare", stdout=sys.stderr)
 
     def clear(self):
-        """Forget all jobs; what was learnt of their kinds stays, as on a platform that is in use."""
+        """Forget all jobs and messages; what was learnt of their kinds stays, as on a platform that is in use."""
+        redis.Redis.from_url(control.BROKER).flushdb()
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 cursor.execute("TRUNCATE jobs_app_job CASCADE")
@@ -92,6 +96,10 @@ class App(control.Base):
     def remaining(self):
         """Jobs that are not final."""
         return Job.objects.filter(state__in=OPEN).count()
+
+    def learnt(self):
+        """Whether the run times of both kinds are known: chunks follow them."""
+        return sum(len(each.seconds) >= SAMPLES for each in Pace.objects.filter(kind__startswith="peers.")) == 2
 
     def chunk(self):
         """Jobs a message: those of one message bear one and the same time of dispatch."""

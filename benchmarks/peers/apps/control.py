@@ -54,6 +54,10 @@ class Base:
         """How many jobs went with one message or claim, on average; 1 where there is no such thing."""
         return 1.0
 
+    def learnt(self) -> bool:
+        """Whether the peer knows as much of its jobs as where it has been in use for a while."""
+        return True
+
     def submit_for(self, kind: str, seconds: float) -> int:
         """Submit one job after the other for so long; returns how many."""
         count, end = 0, time.monotonic() + seconds

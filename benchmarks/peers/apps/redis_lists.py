@@ -26,8 +26,7 @@ class OnRedis(control.Base):
         """Copies of one real message, each with an id of its own."""
         if kind not in self._models:  # of the first load, while no worker is there to take it
             self.submit(kind)
-            (self._models[kind],) = self.redis.lrange(self.queue, 0, -1)
-            self.redis.delete(self.queue)
+            self._models[kind] = self.redis.lpop(self.queue)
         message = self._models[kind]
         name = self.identity(message)
         for size in control.batches(count):
