@@ -36,6 +36,7 @@ class Field:
         self.out = dict(catalog.LEFT_OUT)
         self.settings = dict(each.split("=", 1) for each in options.set)
         self._there: dict[str, Contestant] = {}
+        self._beside: dict[str, Contestant] = {}
         wanted = catalog.named(options.peers) if options.peers else catalog.EVERYONE
         for peer in wanted:
             self.take(peer)
@@ -55,6 +56,15 @@ class Field:
     def of(self, names: Sequence[str] = ()) -> list[Contestant]:
         """Those of these names; all without names."""
         return [each for name, each in self._there.items() if not names or name in names]
+
+    def floor(self, chunk: float) -> Contestant:
+        """The floor in chunks of about this size."""
+        size = max(round(chunk), 1)
+        name = f"floor, {size}"
+        if name not in self._there and name not in self._beside:
+            peer = replace(catalog.FLOORS[0], name=name, variables={"PEER_CHUNK": str(size)})
+            self._beside[name] = Contestant(peer, self.servers, {})
+        return self._there.get(name) or self._beside[name]
 
     def turn(self, contestant: Contestant, work: Callable[[Contestant], dict[str, Any]]) -> dict[str, Any] | None:
         """One peer's turn in a round, with a quiet disk; None if it failed, which is told."""
@@ -101,50 +111,33 @@ def _rounds(field: Field, names: Sequence[str], work: Callable[[Contestant], dic
     found: Result = {}
     for number in range(options.rounds):
         for contestant in field.of(names):
-            turn = field.turn(contestant, work)
-            if turn is not None:
-                found.setdefault(contestant.peer.name, []).append(turn)
-                figures.say(f"  round {number + 1}: {contestant.peer.name}: {_short(turn)}")
+            _note(found, number, contestant.peer.name, field.turn(contestant, work))
     return found
+
+
+def _note(found: Result, number: int, name: str, turn: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Add a turn that did not fail, and say it."""
+    if turn is not None:
+        found.setdefault(name, []).append(turn)
+        figures.say(f"  round {number + 1}: {name}: {_short(turn)}")
+    return turn
 
 
 def _drain(field: Field) -> tuple[Result, list[Check]]:
     backlog, seconds = scaled(BACKLOG, 2000), scaled(DRAIN_SECONDS, 4)
-    chunks: list[float] = []
 
     def work(contestant: Contestant) -> dict[str, Any]:
-        found = rounds.drain(contestant, "noop", backlog, seconds)
-        if contestant.peer is WEIR:
-            chunks.append(found["chunk"])
-        return found
+        return rounds.drain(contestant, "noop", backlog, seconds)
 
     found: Result = {}
     for number in range(options.rounds):
         for contestant in field.of():
-            turn = field.turn(contestant, work)
-            if turn is None:
-                continue
-            found.setdefault(contestant.peer.name, []).append(turn)
-            figures.say(f"  round {number + 1}: {contestant.peer.name}: {_short(turn)}")
-            if contestant.peer is WEIR:
-                same = _floor(field, round(chunks[-1]))
-                beside = same and field.turn(same, work)
-                if beside:
-                    found.setdefault(goals.FLOOR, []).append(beside)
-                    figures.say(f"  round {number + 1}: {goals.FLOOR}: {_short(beside)}")
+            turn = _note(found, number, contestant.peer.name, field.turn(contestant, work))
+            if turn and contestant.peer is WEIR:
+                _note(found, number, goals.FLOOR, field.turn(field.floor(turn["chunk"]), work))
     rates = _rates(found)
     _table("Jobs a second from a backlog", rates)
     return found, goals.of_drain(rates)
-
-
-def _floor(field: Field, chunk: int) -> Contestant | None:
-    """The floor in chunks of this size."""
-    name = f"floor, {max(chunk, 1)}"
-    there = field.of([name])
-    if there:
-        return there[0]
-    peer = replace(catalog.FLOORS[0], name=f"{name} again", variables={"PEER_CHUNK": str(max(chunk, 1))})
-    return Contestant(peer, field.servers, {})
 
 
 def _live(field: Field) -> tuple[Result, list[Check]]:
@@ -196,10 +189,7 @@ def _once(field: Field, names: Sequence[str], work: Callable[[Contestant], dict[
     """One turn each: what is measured hardly varies."""
     found: Result = {}
     for contestant in field.of(names):
-        turn = field.turn(contestant, work)
-        if turn is not None:
-            found[contestant.peer.name] = [turn]
-            figures.say(f"  {contestant.peer.name}: {_short(turn)}")
+        _note(found, 0, contestant.peer.name, field.turn(contestant, work))
     return found
 
 
