@@ -73,7 +73,7 @@ PEERS = (
         "pgqueuer", "app_pgqueuer", "pgqueuer",
         ("{bin}/pgq run app_pgqueuer:main --batch-size 100 --log-level WARNING",) * 2, True,
         "asyncpg, uvloop, async jobs, --batch-size 100 in each of two processes (default 10), logged tables",
-        "100 jobs begin at once in one process, so a crash runs up to 200 again; no attempts, no bound of the queue",
+        "a crash runs again what its process had fetched, up to 200 jobs; no row for each attempt, no bound of the queue",
     ),
     Peer(
         "django-tasks-db", "app_django_tasks", "django-tasks-db",
@@ -101,7 +101,7 @@ PEERS = (
         "rq", "app_rq", "rq",
         ("{bin}/rq worker --quiet --url $PEER_BROKER --worker-class rq.SimpleWorker",) * 2, False,
         "SimpleWorker (no fork a job) twice, result_ttl 0",
-        f"a killed worker's job is found after minutes, and fails; {NO_LEDGER}",
+        f"a killed worker's job is found after a minute or more, and fails if it has no retries; {NO_LEDGER}",
     ),
     Peer(
         "taskiq", "app_taskiq", "taskiq",
