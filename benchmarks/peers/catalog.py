@@ -73,7 +73,7 @@ PEERS = (
         "pgqueuer", "app_pgqueuer", "pgqueuer",
         ("{bin}/pgq run app_pgqueuer:main --batch-size 100 --log-level WARNING",) * 2, True,
         "asyncpg, uvloop, async jobs, --batch-size 100 in each of two processes (default 10), logged tables",
-        "a crash runs again what its process had fetched, up to 200 jobs; no row for each attempt, no bound of the queue",
+        "a crash runs again what its process had fetched, up to 200 jobs; no row for each attempt, no bound",
     ),
     Peer(
         "django-tasks-db", "app_django_tasks", "django-tasks-db",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,7 @@ def compute(contestant: Contestant, seconds: float) -> dict[str, Any]:
 
 def live(contestant: Contestant, seconds: float) -> dict[str, Any]:
     """Jobs a second that begin while one process submits one after the other, as fast as it can, for so long."""
-    with contestant.control() as control, contestant.workers():
-        _warm(contestant, control)
+    with _idle(contestant) as control:
         first = contestant.tally.read()[0]
         submitted = control.ask("submit_for", "noop", seconds)
         begun = contestant.tally.read()[0] - first
@@ -72,8 +73,7 @@ def live(contestant: Contestant, seconds: float) -> dict[str, Any]:
 
 def pickup(contestant: Contestant, trials: int) -> dict[str, Any]:
     """Milliseconds from a submission to the start of its job, everything idle before, trial after trial."""
-    with contestant.control() as control, contestant.workers():
-        _warm(contestant, control)
+    with _idle(contestant) as control:
         return {"ms": [round(1000 * each, 3) for each in control.ask("pickup", trials)]}
 
 
@@ -147,12 +147,17 @@ def _settled(control: Control) -> float:
     return asked[-1]
 
 
-def _warm(contestant: Contestant, control: Control) -> None:
-    control.ask("clear")
-    contestant.tally.clear()
-    submitted = control.ask("submit_for", "noop", WARM_SECONDS)
-    _reached(contestant, submitted, START_SECONDS)
-    _settled(control)
+@contextmanager
+def _idle(contestant: Contestant) -> Iterator[Control]:
+    """Workers that have run some jobs and have none."""
+    with contestant.control() as control:
+        control.ask("clear")
+        contestant.tally.clear()
+        with contestant.workers():
+            submitted = control.ask("submit_for", "noop", WARM_SECONDS)
+            _reached(contestant, submitted, START_SECONDS)
+            _settled(control)
+            yield control
 
 
 def _pss(contestant: Contestant) -> float:
