@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from jobs_app.core import dispatch, events, submission
 from jobs_app.core.clock import database_now
 from jobs_app.lifecycle import EventName, State
-from jobs_app.models import Event, Gate, Job, Pace, Turnstile
+from jobs_app.models import Attempt, Event, Gate, Job, Pace, Turnstile
 from jobs_app.models.guard import writing
 
 SAMPLES = 10
@@ -37,15 +37,15 @@ class App(control.Base):
     def clear(self):
         """Forget all jobs and messages; what was learnt of their kinds stays, as on a platform that is in use."""
         redis.Redis.from_url(control.BROKER).flushdb()
+        children = [each.related_model for each in Job._meta.related_objects if each.related_model is not Job]
+        tables = list(dict.fromkeys(each._meta.db_table for each in (*children, Event, Attempt, Gate, Turnstile, Job)))
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                cursor.execute("TRUNCATE jobs_app_job CASCADE")
-                cursor.execute("TRUNCATE jobs_app_gate, jobs_app_turnstile")
+                cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
                 return
             with transaction.atomic():
-                children = [each.related_model for each in Job._meta.related_objects if each.related_model is not Job]
-                for model in (*children, Event, Gate, Turnstile, Job):
-                    cursor.execute(f"DELETE FROM {model._meta.db_table}")
+                for table in tables:
+                    cursor.execute(f"DELETE FROM {table}")
 
     def load(self, kind, count):
         """Rows as a submission writes them, with their events; then what the window holds is sent."""
@@ -102,6 +102,5 @@ class App(control.Base):
         return sum(len(each.seconds) >= SAMPLES for each in Pace.objects.filter(kind__startswith="peers.")) == 2
 
     def chunk(self):
-        """Jobs a message: those of one message bear one and the same time of dispatch."""
-        sent = Job.objects.filter(dispatched_at__isnull=False)
-        return sent.count() / max(sent.values("dispatched_at").distinct().count(), 1)
+        """Jobs a message, whose number is a part of who holds an attempt."""
+        return Attempt.objects.count() / max(Attempt.objects.values("holder").distinct().count(), 1)
