@@ -55,7 +55,19 @@ def _jobs(configuration: Configuration) -> list[dict[str, Any]]:
         },
         _item("Attempts", "play_circle", "jobs_app", "attempt"),
         _item("Artifacts", "description", "jobs_app", "artifact"),
+        {
+            "title": "Failures",
+            "icon": "report",
+            "link": reverse_lazy("admin:jobs_app_failuregroup_changelist"),
+            "permission": _holds("jobs_app.view_job"),
+        },
         _item("Queues", "low_priority", "jobs_app", "queue"),
+        {"title": "Webhooks", "icon": "webhook", "link": reverse_lazy("admin:jobs_app_endpoint_changelist")},
+        {
+            "title": "Webhook messages",
+            "icon": "outgoing_mail",
+            "link": reverse_lazy("admin:jobs_app_delivery_changelist"),
+        },
     ]
     if configuration.flower_url:
         items.append({

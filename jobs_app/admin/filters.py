@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter
 
 from jobs_app import conf, registry
 from jobs_app.core.clock import database_now
+from jobs_app.fingerprints import Status
 from jobs_app.lifecycle import Outcome, State, Via, choices
 
 Choices = list[tuple[str, str]]
@@ -76,6 +77,17 @@ class OutcomeFilter(ColumnFilter):
     def options(self) -> Choices:
         """Every outcome."""
         return choices(Outcome)
+
+
+class StatusFilter(ColumnFilter):
+    """By what is made of failures."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def options(self) -> Choices:
+        """Every status."""
+        return choices(Status)
 
 
 class StateFilter(MultipleDropdownFilter):

@@ -1,12 +1,17 @@
-"""What the admin does to jobs: cancel, retry, run again, from the list and a job's page, by the core's verbs."""
+"""What the admin does to jobs: cancel, retry, run again, from the list and a job's page, by the core's verbs.
+
+Ticked jobs are acted on at once. All that a list shows is a bulk action's, a job: the console's page says what it would
+do, asks, and leads to the page on which it can be watched. So does a change of priority, which has to ask for one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -15,10 +20,12 @@ from django_htmx.http import HttpResponseClientRedirect
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from jobs_app.admin import acting
+from jobs_app.admin import acting, job_search
 from jobs_app.admin.base import LedgerAdmin, user_of
 from jobs_app.core import control
+from jobs_app.core.bulk.orders import Action
 from jobs_app.core.clock import database_now
+from jobs_app.errors import InvalidRequest
 from jobs_app.lifecycle import Via
 from jobs_app.models import Job
 
@@ -28,7 +35,7 @@ SUBMIT = "jobs_app.add_job"
 class JobActions(LedgerAdmin):
     """The verbs. Whether one is allowed is the core's to say; a refusal becomes a message."""
 
-    actions = ("cancel_selected", "retry_selected", "run_selected_again")
+    actions = ("cancel_selected", "retry_selected", "run_selected_again", "reprioritise_selected")
     actions_list = ("submit_job",)
     actions_detail = ("cancel_job", "run_job_again")
 
@@ -38,26 +45,24 @@ class JobActions(LedgerAdmin):
         return redirect("admin:jobs_app_job_submit")
 
     @admin.action(description="Cancel")
-    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         """Cancel the selected jobs."""
-        self._cancel(request, acting.selected(request, queryset))
+        return self._act(request, Action.CANCEL, queryset, self._cancel)
 
     @admin.action(description="Retry now")
-    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         """Have the selected jobs tried at once; of those that failed or were cancelled, new ones are made."""
-        now = database_now()
-        acting.act(
-            request,
-            acting.selected(request, queryset),
-            lambda job: control.retry_now(job.id, actor=user_of(request), now=now, via=Via.ADMIN),
-            noun="job",
-            done="due now, or submitted again",
-        )
+        return self._act(request, Action.RETRY, queryset, self._retry)
 
     @admin.action(description="Run again")
-    def run_selected_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+    def run_selected_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         """Submit a new job like each of the selected ones."""
-        self._run_again(request, acting.selected(request, queryset))
+        return self._act(request, Action.RERUN, queryset, self._run_again)
+
+    @admin.action(description="Change priority…")
+    def reprioritise_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        """Ask for the new priority of the selected jobs."""
+        return self._act(request, Action.REPRIORITISE, queryset, self._ask_for_priority)
 
     @action(
         description="Cancel",
@@ -104,6 +109,22 @@ class JobActions(LedgerAdmin):
         job = _found(object_id, self.get_queryset(request))
         return [each for each in offered if each.path != "cancel" or (job is not None and not job.final)]
 
+    def _act(
+        self, request: HttpRequest, action: Action, rows: QuerySet[Job], verb: Callable[[HttpRequest, list[Job]], Any]
+    ) -> HttpResponse | None:
+        """Act on ticked jobs by ``verb``; if all of a list is meant, lead to where a bulk action is asked for."""
+        if request.POST.get("select_across") != "1":
+            answer: HttpResponse | None = verb(request, acting.selected(request, rows))
+            return answer
+        try:
+            return _asked(action, all="1", q=job_search.search_of(request.GET))
+        except InvalidRequest as error:
+            self.message_user(request, f"Nothing was done: {error}.", messages.ERROR)
+            return redirect(request.get_full_path())
+
+    def _ask_for_priority(self, request: HttpRequest, jobs: list[Job]) -> HttpResponse | None:
+        return _asked(Action.REPRIORITISE, job=[job.id.hex for job in jobs]) if jobs else None
+
     def _cancel(self, request: HttpRequest, jobs: list[Job]) -> None:
         now = database_now()
         acting.act(
@@ -112,6 +133,16 @@ class JobActions(LedgerAdmin):
             lambda job: control.cancel(job.id, actor=user_of(request), now=now),
             noun="job",
             done="cancelled, or told to stop if running",
+        )
+
+    def _retry(self, request: HttpRequest, jobs: list[Job]) -> None:
+        now = database_now()
+        acting.act(
+            request,
+            jobs,
+            lambda job: control.retry_now(job.id, actor=user_of(request), now=now, via=Via.ADMIN),
+            noun="job",
+            done="due now, or submitted again",
         )
 
     def _run_again(self, request: HttpRequest, jobs: list[Job]) -> None:
@@ -132,6 +163,12 @@ class JobActions(LedgerAdmin):
         back = reverse("admin:jobs_app_job_change", args=[object_id])
         # The dialog posts with htmx, which follows a redirect only if it is told to load the whole page.
         return HttpResponseClientRedirect(back) if request.headers.get("HX-Request") else redirect(back)
+
+
+def _asked(action: Action, **which: str | list[str]) -> HttpResponse:
+    """The console's page that says what would be done, and asks."""
+    query = urlencode({"action": action.value, **which}, doseq=True)
+    return redirect(f"{reverse('bulk-preview')}?{query}")
 
 
 def _found(object_id: str | None, rows: QuerySet[Job]) -> Job | None:

@@ -28,6 +28,7 @@ class JobAdmin(JobDisplay, JobActions):
         "kind_and_id", "state_label", "owner", "queue", "via", "progress_shown", "attempt", "created", "took",
     )  # fmt: skip
     list_display_links = ("kind_and_id",)
+    list_disable_select_all = False
     list_filter = (StateFilter, KindFilter, QueueFilter, ViaFilter, CreatedFilter)
     list_select_related = ("owner",)
     ordering = ("-id",)

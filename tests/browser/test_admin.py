@@ -19,7 +19,8 @@ Open = Callable[..., Page]
 
 PAGES = (
     "", "jobs_app/job/", "jobs_app/job/submit/", "jobs_app/job/submit/probe.everything/", "jobs_app/attempt/",
-    "jobs_app/artifact/", "jobs_app/queue/", "jobs_app/token/", "jobs_app/token/add/", "auth/user/", "auth/user/add/",
+    "jobs_app/artifact/", "jobs_app/queue/", "jobs_app/token/", "jobs_app/token/add/",
+    "jobs_app/failuregroup/", "jobs_app/endpoint/", "jobs_app/delivery/", "auth/user/", "auth/user/add/",
     "auth/group/", "django_celery_beat/periodictask/", "django_celery_beat/periodictask/add/",
     "django_celery_beat/intervalschedule/", "django_celery_beat/crontabschedule/add/",
     "django_celery_beat/solarschedule/add/", "django_celery_beat/clockedschedule/add/",

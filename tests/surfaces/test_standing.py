@@ -145,7 +145,10 @@ def test_the_admin_answers_a_teammate(world: dict[str, Any], carol: User) -> Non
 
 def addresses_of_admin(world: dict[str, Any]) -> Iterator[tuple[standing.Route, str]]:
     """Every address of the admin, about what is in the world where its model is."""
-    objects = {"job": "job_id", "token": "token_id", "artifact": "artifact_id", "user": "id"}
+    objects = {
+        "job": "job_id", "token": "token_id", "artifact": "artifact_id", "user": "id", "failuregroup": "fingerprint",
+        "endpoint": "webhook_id", "delivery": "delivery_id",
+    }  # fmt: skip
     for route in ROUTES:
         if route.space == "admin" and route.name not in {"", "app_list"}:
             key = objects.get(route.address.split("/")[3], "") if route.address.count("/") > 3 else ""

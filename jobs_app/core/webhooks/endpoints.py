@@ -73,6 +73,16 @@ def change(owner: User, endpoint_id: int, wanted: Wanted, *, now: datetime) -> E
     return own(owner, endpoint_id)
 
 
+def switch(owner: User, endpoint_id: int, *, enabled: bool, now: datetime) -> Endpoint:
+    """Switch it on or off, whatever else is wrong with it. Twice is no error. Raises NotFound."""
+    row = own(owner, endpoint_id)
+    with transaction.atomic(), writing():
+        if Endpoint.objects.filter(pk=row.pk, enabled=not enabled).update(enabled=enabled):
+            before, after = {"enabled": not enabled}, {"enabled": enabled}
+            audit.record(owner, "webhook.change", f"webhook {row.name}", now=now, before=before, after=after)
+    return own(owner, endpoint_id)
+
+
 def renew(owner: User, endpoint_id: int, *, now: datetime) -> tuple[Endpoint, str]:
     """Give it another secret, in force at once; what is under way is signed with the old one. Raises NotFound."""
     row, secret = own(owner, endpoint_id), _new_secret()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -65,9 +66,63 @@ def test_at_most_a_hundred_at_once(operator: User) -> None:
     jobs = [submitted() for _ in range(101)]
     message = "Expected at most 100 selected rows, got more; nothing was done. Select fewer."
     assert act(operator, "cancel_selected", *jobs) == [message]
-    assert act(operator, "cancel_selected", jobs[0], select_across="1") == [message]
     assert not Job.objects.exclude(state="queued").exists()
     assert act(operator, "cancel_selected", *jobs[:100]) == ["100 jobs cancelled, or told to stop if running."]
+
+
+def asked(user: User, action: str, query: str = "", *jobs: Job) -> str:
+    """Where an action on all of a list (or on jobs) leads: the search, or the ids, that the console asks about."""
+    form = {"action": action, "_selected_action": [str(job.id) for job in jobs] or ["x"]}
+    answer = client_of(user).post(f"{LIST}{query}", form if jobs else {**form, "select_across": "1"})
+    address = urlsplit(answer["Location"])
+    assert address.path == reverse("bulk-preview"), said(answer)
+    given = parse_qs(address.query, keep_blank_values=True)
+    return f"{given['action'][0]} {' '.join(given.get('q') or given['job'])}"
+
+
+def test_all_of_a_list_is_a_bulk_action_that_asks_first(operator: User, alice: User) -> None:
+    parent = uuid4()
+    assert asked(operator, "cancel_selected") == "cancel "
+    assert (
+        asked(operator, "retry_selected", "?state=failed&state=cancelled&p=2") == "retry state:failed state:cancelled"
+    )
+    assert asked(operator, "run_selected_again", "?kind=system.echo&queue=default") == (
+        "rerun kind:system.echo queue:default"
+    )
+    assert asked(operator, "reprioritise_selected", f"?created=day&parent__id__exact={parent}") == (
+        f"reprioritise parent:{parent} since:1d"
+    )
+
+
+def test_what_the_console_asks_about_is_what_the_list_showed(operator: User, alice: User) -> None:
+    shown = [reaching(State.QUEUED, owner=alice) for _ in range(2)]
+    reaching(State.FAILED, owner=alice)
+    client = client_of(operator)
+    form = {"action": "cancel_selected", "_selected_action": ["x"], "select_across": "1"}
+    page = client.post(f"{LIST}?state=queued", form, follow=True).content.decode()
+    assert "Cancel 2 jobs?" in page
+    assert all(str(job.id) in page for job in shown)
+    assert not Job.objects.filter(state="cancelled").exists()
+
+
+@pytest.mark.parametrize("query", ["?q=system", "?via=api", "?owner__id__exact=1", "?parent__id__exact=mine"])
+def test_more_than_the_list_shows_is_never_meant(operator: User, query: str) -> None:
+    reaching(State.QUEUED)
+    form = {"action": "cancel_selected", "_selected_action": ["x"], "select_across": "1"}
+    answer = client_of(operator).post(f"{LIST}{query}", form)
+    assert reverse("bulk-preview") not in answer.headers.get("Location", "")
+    assert not Job.objects.filter(state="cancelled").exists()
+
+
+def test_a_new_priority_is_asked_for(operator: User, alice: User) -> None:
+    jobs = [reaching(State.QUEUED, owner=alice) for _ in range(100)]
+    wanted = asked(operator, "reprioritise_selected", "", *jobs)
+    assert wanted == f"reprioritise {' '.join(job.id.hex for job in reversed(jobs))}"
+    assert len(wanted) < 3500, "it has to fit into an address"
+    form = {"action": "reprioritise_selected", "_selected_action": [str(job.id) for job in jobs[:2]]}
+    page = client_of(operator).post(LIST, form, follow=True).content.decode()
+    assert "Change the priority of 2 jobs?" in page
+    assert 'name="priority"' in page
 
 
 @pytest.mark.parametrize("action", ["cancel_selected", "run_selected_again"])
