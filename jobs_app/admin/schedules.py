@@ -27,6 +27,7 @@ from jobs_app.core.schedules import changes, ticks
 from jobs_app.core.schedules.work import read_object
 from jobs_app.errors import InvalidRequest, NotAllowed
 from jobs_app.models import Schedule
+from jobs_app.reads import schedule_views
 from jobs_app.reads.views import ANYONE, hidden
 
 IS_JOB = f"task == '{wire.SUBMIT}'"
@@ -219,8 +220,7 @@ class ScheduleAdmin(GuardedAdmin):
     @display(description="When")
     def timing(self, schedule: PeriodicTask) -> str:
         """In words, where there are any."""
-        timing = schedule.scheduler
-        return str(getattr(timing, "human_readable", timing) or "-")
+        return schedule_views.timing_in_words(schedule.scheduler) or "-"
 
     @display(description="Last tick")
     def last_run(self, schedule: PeriodicTask) -> str:

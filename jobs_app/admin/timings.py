@@ -18,6 +18,7 @@ from jobs_app.core import timing as core_timing
 from jobs_app.core.clock import database_now
 from jobs_app.errors import InvalidRequest
 from jobs_app.models.job import ACT_ON_ALL, SEE_ALL
+from jobs_app.reads import schedule_views
 
 TIMINGS = (IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule)
 
@@ -108,7 +109,7 @@ class TimingAdmin(GuardedAdmin):
     @display(description="When")
     def in_words(self, timing: Any) -> str:
         """As people say it, where the package can."""
-        return str(getattr(timing, "human_readable", timing))
+        return schedule_views.timing_in_words(timing)
 
     @display(description="Used by")
     def used_by(self, timing: Any) -> str:

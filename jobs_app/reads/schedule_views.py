@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pydantic import Field
 
 from jobs_app.core import access
@@ -21,6 +22,8 @@ from jobs_app.ticking import Gap, Missed, Overlap, Repeat, TickOutcome
 if TYPE_CHECKING:
     from jobs_app.reads.jobs import Reader
 
+HALF_DAY = re.compile(r"\b(\d{1,2}):(\d{2}) (AM|PM)\b")
+UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 SKIPPED = "this time is skipped: left out"
 
 
@@ -133,5 +136,14 @@ class ScheduleDetailView(ScheduleView):
 
 def in_words(task: PeriodicTask) -> str:
     """When a schedule is due, in words where there are any."""
-    timing = task.scheduler
-    return str(getattr(timing, "human_readable", timing) or "never")
+    return timing_in_words(task.scheduler) or "never"
+
+
+def timing_in_words(timing: Any) -> str:
+    """An interval, a crontab and the like as people say it, by the clock of 24 hours: ``At 15:30 UTC``."""
+    if isinstance(timing, IntervalSchedule) and timing.period == IntervalSchedule.SECONDS:
+        size, unit = next(each for each in UNITS if timing.every % each[0] == 0)
+        many = timing.every // size
+        return f"every {unit}" if many == 1 else f"every {many:,} {unit}s"
+    text = str(getattr(timing, "human_readable", timing) or "")
+    return HALF_DAY.sub(lambda told: f"{int(told[1]) % 12 + 12 * (told[3] == 'PM'):02}:{told[2]}", text)

@@ -6,23 +6,31 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 LENGTH = 300
 TALL = 20
 SHORT = 28
 DECIMALS = 4
 COMMAS_FROM = 10_000
+JOB = "job"
+"""The name of a column whose values are ids of jobs."""
+
 EXACT = 10**15
 """Floats above this are written with an exponent."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table's cell; ``full`` is the whole value where ``text`` is rounded or cut."""
+    """What stands in a table's cell; ``full`` is the whole value where ``text`` is rounded or cut.
+
+    job: it is the id of one.
+    """
 
     text: str
     full: str = ""
     missing: bool = False
+    job: bool = False
 
     @property
     def looks(self) -> str:
@@ -58,7 +66,10 @@ class Grid:
         numeric = [_is_numeric(column) for column in columns]
         looks = [_look(column) if is_number else Look() for column, is_number in zip(columns, numeric, strict=True)]
         drawn = [
-            [(cell(value, looks[place]), numeric[place]) for place, value in enumerate(row[: len(names)])]
+            [
+                ((names[place] == JOB and _of_job(value)) or cell(value, looks[place]), numeric[place])
+                for place, value in enumerate(row[: len(names)])
+            ]
             for row in padded
         ]
         return cls(list(zip(names, numeric, strict=True)), drawn)
@@ -75,6 +86,13 @@ def cell(value: Any, look: Look | None = None) -> Cell:
         return Cell(f"{value:{look.comma}d}") if isinstance(value, int) else _real(value, look)
     text = str(value)
     return Cell(text) if len(text) <= LENGTH else Cell(text[: LENGTH - 1] + "…", text[:5000])
+
+
+def _of_job(value: Any) -> Cell | None:
+    try:
+        return Cell(value, job=True) if isinstance(value, str) and str(UUID(value)) == value else None
+    except ValueError:
+        return None
 
 
 def _real(value: float, look: Look) -> Cell:

@@ -128,6 +128,12 @@ def duration(value: timedelta | float | None) -> str:
 
 
 @register.filter
+def rate(a_second: float | None) -> str:
+    """Jobs a second in words; empty if it is not known."""
+    return "" if a_second is None else words.rate(a_second)
+
+
+@register.filter
 def took(job: JobView) -> timedelta | None:
     """From the first start to the end; None for a job that never began."""
     return job.finished_at - job.started_at if job.finished_at and job.started_at else None

@@ -48,9 +48,9 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Jobs", "jobs", "jobs", "jobs", primary=True),
             Entry("New job", "kinds", "plus", "kinds", primary=True),
             Entry("Queues", "queues", "queue", "queues", primary=True),
-            Entry("Workers", "workers", "play", "workers", needs=SEE_ALL),
+            Entry("Workers", "workers", "worker", "workers", needs=SEE_ALL),
             Entry("Failures", "failures", "warn", "failures"),
-            Entry("Statistics", "statistics", "report", "statistics"),
+            Entry("Statistics", "statistics", "curve", "statistics"),
         ),
     ),
     (
@@ -65,7 +65,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Data",
         (
             Entry("Datasets", "datasets", "file", "datasets"),
-            Entry("Timeline", "timeline", "book", "timeline"),
+            Entry("Timeline", "timeline", "talk", "timeline"),
         ),
     ),
     (
@@ -85,7 +85,7 @@ def groups_for(user: User | AnonymousUser) -> list[tuple[str, list[Way]]]:
     """The ways that this user may take, in their groups; an application may leave pages of kinds out."""
     found = [(name, [way for entry in entries if (way := _way(entry, user))]) for name, entries in GROUPS]
     if address := flower_links.address(user):
-        found[-1][1].append(Way(Entry("Flower", "flower", "play", "flower"), address))
+        found[-1][1].append(Way(Entry("Flower", "flower", "flower", "flower"), address))
     return [(name, ways) for name, ways in found if ways]
 
 

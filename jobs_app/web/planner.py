@@ -163,7 +163,7 @@ def _waits(told: SlotsView, many: str) -> str:
     busy = f"With {many} {'it' if told.slots == 1 else 'each'} is busy {told.utilisation * 100:.3g} % of the time"
     if told.wait_p50 is None or told.wait_p95 is None:
         return (
-            f"With {many} the queue grows without bound: {told.utilisation * 100:,.3g} % of what they can do comes in."
+            f"With {many} the queue grows without bound: {told.utilisation * 100:,.0f} % of what they can do comes in."
         )
     if not told.wait_p95:
         return f"{busy}; at least 95 % of the jobs start at once."

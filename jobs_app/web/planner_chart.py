@@ -37,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws. ``left``: where the bars begin."""
+    """What the template draws. ``left``: where the bars begin. hopeless: none of these numbers of slots is enough."""
 
     bars: list[Bar]
     left: int
@@ -47,6 +47,7 @@ class Chart:
     target: float | None
     target_text: str
     description: str
+    hopeless: bool
 
 
 def draw(table: Sequence[SlotsView], chosen: int, target: float | None) -> Chart:
@@ -66,6 +67,7 @@ def draw(table: Sequence[SlotsView], chosen: int, target: float | None) -> Chart
         target=None if at is None else round(at, 2),
         target_text="" if at is None else f"target {words.length(target or 0)}",
         description="; ".join(f"{bar.slots}: {bar.text}" for bar in bars),
+        hopeless=not any(each.keeps_up for each in table),
     )
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from jobs_app.reads.queue_hours import Minute
 from jobs_app.reads.queues import Moment
+from jobs_app.web import chart_scales, words
 
 # In units of the picture, which is as wide as its place allows.
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 600, 180, 52, 12, 24
-STEPS = (1, 2, 2.5, 5, 10)
-LENGTHS = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 360_000.0, 3_600_000.0)
-"""Seconds at which a scale of waits, from milliseconds to days, has its marks."""
-
 Curves = dict[str, tuple[str, list[float | None]]]
 """By the name of its looks: its word, its values."""
 
@@ -65,7 +61,7 @@ class Chart:
 
 def depth(moments: Sequence[Moment]) -> Chart | None:
     """The depth; None while nothing has been measured."""
-    return _chart("Jobs that waited", "jobs", {"depth": ("waiting", [each.depth for each in moments])})
+    return _chart("Jobs that waited", "jobs", {"depth": ("waiting", [each.depth for each in moments])}, least=2)
 
 
 def rates(moments: Sequence[Moment]) -> Chart | None:
@@ -88,18 +84,21 @@ def waits(minutes: Sequence[Minute]) -> Chart | None:
     known = _known(curves)
     if not known:
         return None
-    scale = _lengths(known)
-    place = _on_logarithm(scale[0], scale[-1])
+    scale = chart_scales.log_durations(known)
+
+    def place(value: float) -> float:
+        return round(HEIGHT - BOTTOM - scale.part(value) * (HEIGHT - BOTTOM - TOP), 1)
+
     parts = [
-        f"{word}: {_length(seen[-1])} at the end, {_length(max(seen))} at most"
+        f"{word}: {words.length(seen[-1])} at the end, {words.length(max(seen))} at most"
         for word, values in curves.values() if (seen := _seen(values))
     ]  # fmt: skip
     drawn = Chart(
         title="Waits of jobs that were started, over the last hour",
         description="; ".join(parts),
         lines=[Line(word, f"curve-{name}", _path(values, place)) for name, (word, values) in curves.items()],
-        marks=[Mark(place(value), _length(value)) for value in scale],
-        note="Each mark is about ten times the one below.",
+        marks=[Mark(place(value), text) for value, text in scale.marks],
+        note="The scale is logarithmic.",
     )
     return replace(drawn, open_from=_open_from(minutes))
 
@@ -112,13 +111,14 @@ def refused(minutes: Sequence[Minute]) -> Chart | None:
     return replace(drawn, open_from=_open_from(minutes)) if drawn is not None else None
 
 
-def _chart(title: str, unit: str, curves: Curves) -> Chart | None:
+def _chart(title: str, unit: str, curves: Curves, least: float = 0.1) -> Chart | None:
+    """On a scale that ends at ``least`` or above."""
     known = _known(curves)
     if not known:
         return None
-    top = _round_up(max(known))
+    top = chart_scales.round_up(max(*known, least))
     parts = [
-        f"{word}: {_number(seen[-1])} {unit} at the end, {_number(max(seen))} at most"
+        f"{word}: {chart_scales.number(seen[-1])} {unit} at the end, {chart_scales.number(max(seen))} at most"
         for word, values in curves.values() if (seen := _seen(values))
     ]  # fmt: skip
 
@@ -129,7 +129,7 @@ def _chart(title: str, unit: str, curves: Curves) -> Chart | None:
         title=f"{title}, over the last hour",
         description="; ".join(parts),
         lines=[Line(word, f"curve-{name}", _path(values, place)) for name, (word, values) in curves.items()],
-        marks=[Mark(place(value), _number(value)) for value in (0, top / 2, top)],
+        marks=[Mark(place(value), chart_scales.number(value)) for value in (0, top / 2, top)],
     )
 
 
@@ -139,25 +139,6 @@ def _seen(values: Sequence[float | None]) -> list[float]:
 
 def _known(curves: Curves) -> list[float]:
     return [value for _, values in curves.values() for value in _seen(values)]
-
-
-def _lengths(known: Sequence[float]) -> list[float]:
-    """The marks around these values: at least two."""
-    least, most = max(min(known), LENGTHS[0]), max(*known, LENGTHS[1])
-    first = max(place for place, each in enumerate(LENGTHS) if each <= least)
-    last = min((place for place, each in enumerate(LENGTHS) if each >= most), default=len(LENGTHS) - 1)
-    return list(LENGTHS[min(first, last - 1) : last + 1])
-
-
-def _on_logarithm(bottom: float, top: float) -> Place:
-    """From the bottom mark to the top one, as far apart as their ratio; what is less lies on the bottom."""
-    span = math.log(top / bottom)
-
-    def place(value: float) -> float:
-        part = math.log(min(max(value, bottom), top) / bottom) / span
-        return round(HEIGHT - BOTTOM - part * (HEIGHT - BOTTOM - TOP), 1)
-
-    return place
 
 
 def _open_from(minutes: Sequence[Minute]) -> float | None:
@@ -182,25 +163,3 @@ def _path(values: Sequence[float | None], place_of: Place) -> str:
             )
         before = value is not None
     return "".join(drawn)
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5, 10, 20, …: a scale that can be read."""
-    size = 0.1
-    while True:
-        for step in STEPS:
-            if value <= step * size:
-                return step * size
-        size *= 10
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
-
-
-def _length(seconds: float) -> str:
-    """A length of time in one unit: ``0.1 s``, ``1 min``, ``10 h``."""
-    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    size, unit = next((each for each in units if seconds >= each[0]), units[-1])
-    value = seconds / size
-    return f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2g} {unit}"

@@ -40,6 +40,15 @@ def distance(moment: datetime, now: datetime) -> str:
     return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
+def rate(a_second: float) -> str:
+    """So many in the unit that gives at least one: ``2.5 a second``, ``12 a minute``, ``0.3 an hour``; ``none``."""
+    for size, unit in ((1, "a second"), (MINUTE, "a minute"), (HOUR, "an hour")):
+        value = a_second * size
+        if value >= 1:
+            return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.2g} {unit}"
+    return f"{a_second * HOUR:.1g} an hour" if a_second > 0 else "none"
+
+
 def percent(fraction: float) -> int:
     """A fraction as whole per cent; 100 only when all is done."""
     # 0.29 * 100 is a little less than 29.

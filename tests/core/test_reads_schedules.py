@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from jobs_app.core import access
 from jobs_app.core.retention import pruning, rules
@@ -18,7 +18,7 @@ from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, Tick
 from jobs_app.models.guard import writing
-from jobs_app.reads import report_results, reports, schedules
+from jobs_app.reads import report_results, reports, schedule_views, schedules
 from jobs_app.reads.reports import Report
 from jobs_app.reads.schedules import Only
 from jobs_app.reads.staleness import Because
@@ -310,3 +310,20 @@ def test_the_latest_result_is_kept_however_old_and_those_before_go(now: datetime
     rolling.roll(now=now)
     assert pruning.run(now=now)["jobs"] == 1
     assert set(Job.objects.values_list("id", flat=True)) == {newer.job_id, others.job_id}
+
+
+@pytest.mark.parametrize(
+    ("timing", "said"),
+    [
+        (CrontabSchedule(minute="15", hour="3"), "At 03:15 UTC"),
+        (CrontabSchedule(minute="5", hour="0"), "At 00:05 UTC"),
+        (CrontabSchedule(minute="30", hour="12,18"), "At 12:30 and 18:30 UTC"),
+        (IntervalSchedule(every=3600, period="seconds"), "every hour"),
+        (IntervalSchedule(every=5400, period="seconds"), "every 90 minutes"),
+        (IntervalSchedule(every=61, period="seconds"), "every 61 seconds"),
+        (IntervalSchedule(every=2, period="days"), "every 2 days"),
+        (None, ""),
+    ],
+)
+def test_timings_are_said_by_the_clock_of_24_hours_and_in_the_largest_unit(timing: Any, said: str) -> None:
+    assert schedule_views.timing_in_words(timing) == said

@@ -1,6 +1,6 @@
 // Draws results that are charts, in the page's own colours; again when the colours change. Chart.js is loaded on demand.
 
-const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6"];
+const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7", "--series-8"];
 const drawn = new Map();
 
 let library = null;
@@ -28,7 +28,7 @@ function settings(config) {
     const own = colour(COLOURS[place % COLOURS.length]);
     const shared = { label: series.name, data: series.values, borderColor: own, backgroundColor: own };
     if (!line) return { ...shared, borderRadius: 3, maxBarThickness: 42 };
-    // Beyond six series the colours come again, dashed.
+    // Beyond eight series the colours come again, dashed.
     const dash = place >= COLOURS.length ? [6, 4] : [];
     return { ...shared, borderWidth: 2, pointRadius: config.labels.length > 60 ? 0 : 2.5, tension: 0.2, borderDash: dash };
   });
@@ -54,7 +54,7 @@ function settings(config) {
         },
       },
       plugins: {
-        legend: { display: several, position: "bottom", labels: { color: colour("--ink"), boxWidth: 12, boxHeight: 12 } },
+        legend: { display: several, position: "bottom", labels: { color: colour("--ink"), boxWidth: 12, boxHeight: 12, usePointStyle: line, pointStyle: "line", pointStyleWidth: 24 } },
         tooltip: {
           callbacks: { label: (item) => `${item.dataset.label}: ${number.format(item.parsed.y)}${unit}` },
         },

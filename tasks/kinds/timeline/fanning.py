@@ -77,7 +77,7 @@ def post(
 
 @job("timeline.deliver", atomic=True, retry=AGAIN, schedulable=False, timeout=timedelta(minutes=2))
 def deliver(post: Number, after: Number, through: Number) -> int:
-    """Put a post on the timelines of one batch of followers; submitted by ``timeline.post``."""
+    """Put a post on the timelines of one batch of followers; submitted by timeline.post."""
     written = posts.hold(post)
     if written is None:
         return 0

@@ -43,6 +43,15 @@ def test_too_few_slots_are_said_to_be_too_few(alices: Client) -> None:
     assert "To let 95 % start at once" in text
 
 
+def test_where_no_number_shown_is_enough_a_sentence_stands_for_the_chart(alices: Client) -> None:
+    drawn = alices.get("/planner/?queue=&arrival_rate=30&service_seconds=2&slots=1").content.decode()
+    assert "the queue grows for ever" in drawn
+    assert "slots=61#answer" in drawn
+    assert 'class="waits"' not in drawn
+    enough = alices.get("/planner/?queue=&arrival_rate=30&service_seconds=2&slots=61").content.decode()
+    assert 'class="waits"' in enough
+
+
 def test_idle_slots_take_jobs_at_once(alices: Client) -> None:
     text = shown(alices, **{**TYPED, "slots": "1", "arrival_rate": "0.01"})
     assert "With 1 slot it is busy 1 % of the time; at least 95 % of the jobs start at once." in text

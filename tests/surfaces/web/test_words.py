@@ -188,3 +188,20 @@ def test_what_to_expect_is_said_before_submitting(wait_view: Any, takes: Any, fu
         takes=TakesView(p50=takes[0], p90=takes[1], samples=9) if takes else None,
     )  # fmt: skip
     assert forecasts.before(told) == said
+
+
+@pytest.mark.parametrize(
+    ("a_second", "said"),
+    [
+        (250, "250 a second"), (1, "1 a second"), (0.18, "11 a minute"), (0.02, "1.2 a minute"), (0.002, "7.2 an hour"),
+        (0.0001, "0.4 an hour"), (0, "none"),
+    ],
+)  # fmt: skip
+def test_a_rate_has_the_unit_that_gives_at_least_one(a_second: float, said: str) -> None:
+    assert words.rate(a_second) == said
+
+
+def test_ids_in_a_column_of_jobs_lead_to_them_and_nothing_else_does() -> None:
+    job = "01a22453-0654-7345-b0f1-28d56e238543"
+    grid = cells.Grid.of(["job", "file"], [[job, job], ["<b>", "x"], [None, 3]])
+    assert [[cell.job for cell, _ in row] for row in grid.rows] == [[True, False], [False, False], [False, False]]
