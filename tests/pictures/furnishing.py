@@ -151,7 +151,7 @@ def _dataset(ada: User, now: datetime) -> int:
 
 def _operators(ada: User, grace: User, katherine: User, now: datetime) -> None:
     lane_control.set_limits("media", actor=ada, now=now - 26 * HOUR, limit=200, window=4, low_water=150)
-    lane_control.set_limits("mail", actor=ada, now=now - 25 * HOUR, limit=30, low_water=24, user_share=1.0)
+    lane_control.set_limits("mail", actor=ada, now=now - 25 * HOUR, limit=24, low_water=20, user_share=1.0)
     deploys.mark(deploys.Told("release 7", "7.0.1", "", now - 9 * HOUR), actor=ada, now=now - 9 * HOUR)
     deploys.mark(deploys.Told("release 7", "7.0.2", "", now - 1 * HOUR), actor=grace, now=now - 1 * HOUR)
     lane_control.pause("default", actor=grace, now=now - 7 * HOUR)
