@@ -59,7 +59,7 @@ class Field:
 
     def floor(self, chunk: float) -> Contestant:
         """The floor in chunks of about this size."""
-        size = max(round(chunk), 1)
+        size = max(round(chunk), 1) if chunk < 20 else 10 * round(chunk / 10)
         name = f"floor, {size}"
         if name not in self._there and name not in self._beside:
             peer = replace(catalog.FLOORS[0], name=name, variables={"PEER_CHUNK": str(size)})
@@ -178,7 +178,7 @@ def _worker_memory(field: Field) -> tuple[Result, list[Check]]:
 def _broker_memory(field: Field) -> tuple[Result, list[Check]]:
     def work(contestant: Contestant) -> dict[str, Any]:
         many = scaled(QUEUED if contestant.peer is WEIR else QUEUED / 10, 10_000)
-        return rounds.broker_memory(contestant, field.servers, FEW, many, scaled(10, 3))
+        return rounds.broker_memory(contestant, FEW, many, scaled(10, 3))
 
     found = _once(field, (WEIR.name, goals.CELERY), work)
     ratio = {name: [each["ratio"] for each in turns] for name, turns in found.items()}

@@ -70,7 +70,7 @@ class Contestant:
     """A peer with databases of its own, prepared. Raises NotInstalled."""
 
     def __init__(self, peer: Peer, servers: Servers, settings: Mapping[str, str]) -> None:
-        self.peer = peer
+        self.peer, self.servers = peer, servers
         slug = re.sub(r"\W+", "_", peer.name)
         self.folder = servers.directory / slug
         counts = self.folder / "counts"
@@ -84,7 +84,7 @@ class Contestant:
             "PYTHONPATH": str(APPS),
             "PYTHONUNBUFFERED": "1",
             "PEER_DATABASE": servers.database(slug).replace("postgres://", "postgresql://"),
-            "PEER_BROKER": servers.numbered(slug),
+            "PEER_BROKER": "" if peer.app == "app_floor" else servers.numbered(slug),
             VARIABLE: str(counts),
             **peer.variables,
         }

@@ -10,7 +10,6 @@ from typing import Any
 
 from benchmarks.peers.catalog import SLOTS
 from benchmarks.peers.contestant import Contestant, Control, Failed
-from benchmarks.peers.servers import Servers
 from jobs_app.platform.waiting import until
 
 START_SECONDS = 60.0
@@ -18,8 +17,12 @@ END_SECONDS = 60.0
 BOTH_SECONDS = 5.0
 WARM_SECONDS = 0.5
 WARMING = 100
+POLL_SECONDS = 0.02
 IDEAL = SLOTS / 0.010
 """Jobs of 10 ms a second, if nothing else took time."""
+
+Turn = dict[str, Any]
+"""What one turn found."""
 
 
 def warm_up(contestant: Contestant) -> None:
@@ -35,7 +38,7 @@ def warm_up(contestant: Contestant) -> None:
                 raise Failed(f"expected it to have learnt of its jobs within {START_SECONDS:g} s")
 
 
-def drain(contestant: Contestant, kind: str, backlog: int, seconds: float) -> dict[str, Any]:
+def drain(contestant: Contestant, kind: str, backlog: int, seconds: float, pause: float = POLL_SECONDS) -> Turn:
     """Jobs a second of a backlog that waits before the workers start; at most so many seconds of it.
 
     The clock starts when both processes have begun with jobs, so how long they take to start plays no part. It stops
@@ -45,10 +48,11 @@ def drain(contestant: Contestant, kind: str, backlog: int, seconds: float) -> di
         control.ask("clear")
         contestant.tally.clear()
         control.ask("load", kind, backlog)
+        contestant.servers.quiet()
         with contestant.workers():
             _begun(contestant)
             first, began = contestant.tally.read()[0], time.monotonic()
-            whole = until(lambda: contestant.tally.read()[0] >= backlog, seconds, pause=0.005)
+            whole = until(lambda: contestant.tally.read()[0] >= backlog, seconds, pause)
             last, ended = contestant.tally.read()[0], _settled(control) if whole else time.monotonic()
             chunk = control.ask("chunk")
     return {
@@ -57,12 +61,12 @@ def drain(contestant: Contestant, kind: str, backlog: int, seconds: float) -> di
     }  # fmt: skip
 
 
-def compute(contestant: Contestant, seconds: float) -> dict[str, Any]:
-    """As ``drain``, with jobs of 10 ms of the processor's time."""
-    return drain(contestant, "compute", round(IDEAL * seconds * 1.5), seconds)
+def compute(contestant: Contestant, seconds: float) -> Turn:
+    """As ``drain``, with jobs of 10 ms of the processor's time; it is seldom looked at, since that takes some too."""
+    return drain(contestant, "compute", round(IDEAL * seconds * 1.5), seconds, pause=0.25)
 
 
-def live(contestant: Contestant, seconds: float) -> dict[str, Any]:
+def live(contestant: Contestant, seconds: float) -> Turn:
     """Jobs a second that begin while one process submits one after the other, as fast as it can, for so long."""
     with _idle(contestant) as control:
         first = contestant.tally.read()[0]
@@ -71,15 +75,15 @@ def live(contestant: Contestant, seconds: float) -> dict[str, Any]:
     return {"rate": begun / seconds, "submitted": submitted / seconds, "behind": submitted - begun}
 
 
-def pickup(contestant: Contestant, trials: int) -> dict[str, Any]:
+def pickup(contestant: Contestant, trials: int) -> Turn:
     """Milliseconds from a submission to the start of its job, everything idle before, trial after trial."""
     with _idle(contestant) as control:
         return {"ms": [round(1000 * each, 3) for each in control.ask("pickup", trials)]}
 
 
-def worker_memory(contestant: Contestant, few: int, many: int, seconds: float) -> dict[str, Any]:
+def worker_memory(contestant: Contestant, few: int, many: int, seconds: float) -> Turn:
     """KiB of memory (PSS) of a worker's process, on average, after a few jobs and after many."""
-    found: dict[str, Any] = {}
+    found: Turn = {}
     with contestant.control() as control:
         control.ask("clear")
         contestant.tally.clear()
@@ -93,9 +97,10 @@ def worker_memory(contestant: Contestant, few: int, many: int, seconds: float) -
     return {**found, "ratio": found["many_kib"] / found["few_kib"]}
 
 
-def broker_memory(contestant: Contestant, servers: Servers, few: int, many: int, seconds: float) -> dict[str, Any]:
+def broker_memory(contestant: Contestant, few: int, many: int, seconds: float) -> Turn:
     """Bytes that the broker holds more than when empty, with a few jobs queued and with many: at rest and at work."""
-    found: dict[str, Any] = {"few": few, "many": many}
+    servers = contestant.servers
+    found: Turn = {"few": few, "many": many}
     with contestant.control() as control:
         for name, count in (("few", few), ("many", many)):
             control.ask("clear")
@@ -104,17 +109,17 @@ def broker_memory(contestant: Contestant, servers: Servers, few: int, many: int,
             control.ask("load", "noop", count)
             found[f"{name}_used"] = servers.used_memory()
             if name == "many":
-                found["many_at_work"] = _greatest_at_work(contestant, servers, seconds)
+                found["many_at_work"] = _greatest_at_work(contestant, seconds)
         control.ask("clear")
     return {**found, "ratio": found["many_used"] / found["few_used"]}
 
 
-def _greatest_at_work(contestant: Contestant, servers: Servers, seconds: float) -> int:
-    greatest = servers.used_memory()
+def _greatest_at_work(contestant: Contestant, seconds: float) -> int:
+    greatest = contestant.servers.used_memory()
 
     def sample() -> bool:
         nonlocal greatest
-        greatest = max(greatest, servers.used_memory())
+        greatest = max(greatest, contestant.servers.used_memory())
         return False
 
     with contestant.workers():

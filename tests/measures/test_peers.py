@@ -74,8 +74,10 @@ def test_the_tally_sums_what_every_process_and_thread_has_counted(tmp_path: Path
     assert counting.Tally(tmp_path).read() == (0, 0.0, 0)
 
 
-def test_every_peer_has_an_app_and_pinned_requirements_and_says_what_it_does_not_promise() -> None:
+def test_every_peer_has_an_app_and_pinned_requirements_and_is_told_of_on_the_page() -> None:
+    page = (environments.ROOT / "docs" / "peers.md").read_text()
     for peer in catalog.EVERYONE:
+        assert not peer.environment or f"| {peer.name}" in page, peer.name
         assert (APPS / f"{peer.app}.py").is_file()
         assert peer.fast
         if peer.environment:
