@@ -12,8 +12,8 @@ from benchmarks.peers.catalog import SLOTS
 from benchmarks.peers.contestant import Contestant, Control, Failed
 from jobs_app.platform.waiting import until
 
-START_SECONDS = 60.0
-END_SECONDS = 60.0
+START_SECONDS = 120.0
+END_SECONDS = 120.0
 BOTH_SECONDS = 5.0
 WARM_SECONDS = 0.5
 WARMING = 100
