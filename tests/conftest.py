@@ -19,7 +19,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import access, admission, audit, clock, ends, estimates, gate, refusals, shares, transport
+from jobs_app.core import access, admission, audit, chunks, clock, ends, estimates, gate, refusals, shares, transport
 from jobs_app.core import turnstile as turnstiles
 from jobs_app.core.admission import policies
 from jobs_app.core.line import line
@@ -177,7 +177,8 @@ def _fresh_admission(
     request: pytest.FixtureRequest, _django_db_helper: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """What this process remembers of queues, users and tokens is of the test's own tables."""
-    for each in (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules, ends.teller):
+    kept = (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules, ends.teller, chunks.memory)
+    for each in kept:
         each.forget()  # type: ignore[attr-defined]
     estimates.forget()
     if "transactional_db" not in request.fixturenames:

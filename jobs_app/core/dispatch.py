@@ -10,14 +10,17 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Max
+from django.db.models import Count, F, Max
 
 from jobs_app import conf
-from jobs_app.core import gate, queries, side_door, sql, traces, transitions, transport
+from jobs_app.core import chunks, gate, queries, side_door, sql, traces, transitions, transport
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
 from jobs_app.core.turns import Turns
@@ -33,6 +36,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 """The longest wait before a message that was sent again may be missed again."""
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
 PATIENCE_SECONDS = 30.0
 BATCH = 500
 PROMOTIONS = 200
@@ -62,7 +66,7 @@ def refill_now(queue: str) -> int:
 
 
 def refill(queue: str, *, now: datetime) -> int:
-    """Put due jobs of a queue on the broker until its window is full. Returns how many. Raises BrokerAway.
+    """Put due jobs of a queue on the broker until its window is full. Returns how many messages. Raises BrokerAway.
 
     In small batches, so that a job is never marked as published long before it is.
     """
@@ -72,8 +76,8 @@ def refill(queue: str, *, now: datetime) -> int:
     # What the ledger does not know of: duplicates of jobs that have been claimed meanwhile take up room too.
     there = transport.depth(queue) if conf.current().broker_counts_exactly else 0
     while chosen := _choose(queue, at, there + sent):
-        with traces.sent(queue, [job.id for job in chosen]):
-            _publish(chosen, queue, at)
+        with traces.sent(queue, [job_id for message in chosen for job_id in message.ids]):
+            _publish(chosen, queue)
         sent += len(chosen)
         if len(chosen) < PUBLISHED_AT_ONCE:
             break
@@ -114,12 +118,12 @@ def find_lost(queue: str, *, now: datetime) -> int:
         return 0
     # Read before the broker is asked: what is claimed or published in between then counts as present.
     newest_first = waiting.order_by("-dispatched_at", "priority", "-due_at", "-id").values_list("id", "dispatched_at")
-    published = list(newest_first)
+    published = [(at, [job_id for job_id, _ in jobs]) for at, jobs in groupby(newest_first, key=itemgetter(1))]
     depth = transport.depth(queue)
     lag = 2 * lag if depth else lag
-    missed = [job_id for job_id, at in published[depth:] if at and at <= now - lag]
-    overtaken = _newest_that_runs(queue, lag)
-    missed += [job_id for job_id, at in published[:depth] if at and at <= max(overtaken, now - FORGOTTEN_AFTER)]
+    missed = [job_id for at, ids in published[depth:] if at and at <= now - lag for job_id in ids]
+    old = max(_newest_that_runs(queue, lag), now - FORGOTTEN_AFTER)
+    missed += [job_id for at, ids in published[:depth] if at and at <= old for job_id in ids]
     return _send_again(missed[-BATCH:], now=now, lag=lag)
 
 
@@ -160,9 +164,29 @@ def _promote_scheduled(turns: Turns, now: datetime) -> set[str]:
     return gained
 
 
-def _choose(queue: str, now: datetime, there: int) -> list[Job]:
-    if _room(Queue.objects.filter(name=queue).first(), queue, there) <= 0:
+@dataclass(frozen=True)
+class Message:
+    """The jobs of one message, all of one kind. They bear its time alone: so the ledger can count messages."""
+
+    kind: str
+    ids: list[UUID]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Conveyor:
+    """What the ledger says is on the broker for a queue. ``chunks``: messages of more than one job."""
+
+    messages: int
+    chunks: int
+    jobs: int
+    newest: datetime
+
+
+def _choose(queue: str, now: datetime, there: int) -> list[Message]:
+    if _room(Queue.objects.filter(name=queue).first(), _conveyor(queue), there) <= 0:
         return []  # while a queue is full each submission asks: without a lock, that others wait for
+    measured = chunks.memory.of(queue, now=now)
     with queries.brief(), writing():
         lane = queries.locked(Queue.objects.filter(name=queue)).first()
         if lane is None:
@@ -170,37 +194,68 @@ def _choose(queue: str, now: datetime, there: int) -> list[Job]:
             with connection.cursor() as cursor:
                 cursor.execute(sql.statement("make_queue"), {"name": queue})
             lane = queries.locked(Queue.objects.filter(name=queue)).get()
-        room = _room(lane, queue, there)
+        conveyor = _conveyor(queue)
+        room = min(_room(lane, conveyor, there), PUBLISHED_AT_ONCE)
         if room <= 0:
             return []
-        due = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=True).only("id", "kind")
-        in_order = due.order_by(F("priority").desc(), "due_at", "id")
-        chosen = list(queries.locked(in_order, skip_locked=True)[: min(room, PUBLISHED_AT_ONCE)])
-        Job.objects.filter(id__in=[job.id for job in chosen], state=State.QUEUED).update(dispatched_at=now)
-        return chosen
+        more = max(measured.ahead - conveyor.chunks, 0)
+        due = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=True)
+        in_order = due.only("id", "kind", "kills").order_by(F("priority").desc(), "due_at", "id")
+        jobs = list(in_order[: max(room, min(more, room) * measured.most)])
+        packed = chunks.pack(jobs, measured, backlog=conveyor.jobs + len(jobs), messages=room, chunks=more)
+        first = max(now - (len(packed) - 1) * MOMENT, conveyor.newest + MOMENT)
+        messages = [
+            Message(each[0].kind, [job.id for job in each], first + place * MOMENT)
+            for place, each in enumerate(packed)
+        ]
+        return _mark(messages)
 
 
-def _room(lane: Queue | None, queue: str, there: int) -> int:
+def _mark(messages: list[Message]) -> list[Message]:
+    """Mark jobs as published, but for those that somebody has locked or changed; returns what is left to publish."""
+    if not messages:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.statement("dispatch"),
+            queries.bind_columns(
+                id=(job_id for each in messages for job_id in each.ids),
+                at=(each.at for each in messages for _ in each.ids),
+            ),
+        )
+        marked = {queries.read_id(row[0]) for row in cursor.fetchall()}
+    kept = [replace(each, ids=[job_id for job_id in each.ids if job_id in marked]) for each in messages]
+    return [each for each in kept if each.ids]
+
+
+def _conveyor(queue: str) -> Conveyor:
+    published = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).order_by()
+    counts = dict(published.values_list("dispatched_at").annotate(jobs=Count("*")))
+    several = sum(count > 1 for count in counts.values())
+    return Conveyor(len(counts), several, sum(counts.values()), max(counts, default=BEGINNING))
+
+
+def _room(lane: Queue | None, conveyor: Conveyor, there: int) -> int:
     """How many messages more may be published: none of a paused queue."""
     if lane is not None and lane.paused_at is not None:
         return 0
-    published = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=False).count()
-    return fill_of((lane and lane.window) or conf.current().window) - max(published, there)
+    return fill_of((lane and lane.window) or conf.current().window) - max(conveyor.messages, there)
 
 
-def _publish(chosen: list[Job], queue: str, at: datetime) -> None:
-    for place, job in enumerate(chosen):
+def _publish(chosen: list[Message], queue: str) -> None:
+    for place, message in enumerate(chosen):
         try:
-            transport.publish(job.kind, [job.id], queue)
+            transport.publish(message.kind, message.ids, queue)
         except BrokerAway:
             # The message at hand may have arrived all the same: it stays marked, and is missed later if it did not.
-            _take_back([each.id for each in chosen[place + 1 :]], at)
+            _take_back(chosen[place + 1 :])
             raise
 
 
-def _take_back(ids: list[UUID], now: datetime) -> None:
+def _take_back(messages: list[Message]) -> None:
     with writing():
-        Job.objects.filter(id__in=ids, state=State.QUEUED, dispatched_at=now).update(dispatched_at=None)
+        for each in messages:
+            Job.objects.filter(id__in=each.ids, state=State.QUEUED, dispatched_at=each.at).update(dispatched_at=None)
 
 
 def _newest_that_runs(queue: str, lag: timedelta) -> datetime:

@@ -128,6 +128,23 @@ def bind_ids(ids: Iterable[UUID]) -> Any:
     return listed if connection.vendor == "postgresql" else json.dumps([each.hex for each in listed])
 
 
+def bind_columns(**columns: Iterable[Any]) -> dict[str, Any]:
+    """Rows as the raw statements take them, given column by column: an array each; in SQLite one JSON text, ``rows``.
+
+    There a row is an array of its values in this order, with ids and times as SQLite stores them.
+    """
+    if connection.vendor == "postgresql":
+        return {name: list(values) for name, values in columns.items()}
+    rows = zip(*([_stored(each) for each in values] for values in columns.values()), strict=True)
+    return {"rows": json.dumps(list(rows))}
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value.hex
+    return bind_time(value) if isinstance(value, datetime) else value
+
+
 def bind_held(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
     """``(id, attempt)`` pairs as the heartbeat statement takes them."""
     if connection.vendor == "postgresql":
