@@ -91,6 +91,11 @@ class Kind:
         return '"x-weir": "secret"' in json.dumps(self.schema)
 
     @cached_property
+    def takes_files(self) -> bool:
+        """Whether any parameter, however deep, is an ``Artifact``."""
+        return '"x-weir": "artifact"' in json.dumps(self.schema)
+
+    @cached_property
     def family(self) -> str:
         """The part of the name before its first dot."""
         return self.name.partition(".")[0]

@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from jobs_app import registry, tracing, wire
 from jobs_app.core import execution
 from jobs_app.core.patience import watch
+from jobs_app.core.stamps import stamps
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,12 @@ def report_lost_child(
     """
     if not isinstance(exception, WorkerLostError) or not args:
         return
-    message = [[str(each) for each in wire.ids_of(args[0])], task_id, str(exception)]
+    told = wire.ids_of([task_id])
+    at_work = stamps.at_work(told[0]) if told else None
+    message = [
+        [str(each) for each in wire.ids_of(args[0])], task_id, str(exception),
+        None if at_work is None else [str(each) for each in at_work],
+    ]  # fmt: skip
     threading.Thread(target=_report, args=(message,), name="weir-report", daemon=True).start()
 
 

@@ -99,10 +99,10 @@ def retain() -> int:
 
 @shared_task(name=wire.LOST_CHILD, ignore_result=True)
 @bounded
-def lost_child(ids: list[str], message: str, exit_words: str) -> int:
+def lost_child(ids: list[str], message: str, exit_words: str, at_work: list[str] | None = None) -> int:
     """Rescue what a dead worker process held; told by its parent."""
-    reason = rescue.describe_exit(exit_words)
-    return rescue.lost_child(wire.ids_of(ids), message, now=clock.database_now(), reason=reason)
+    reason, known = rescue.describe_exit(exit_words), None if at_work is None else wire.ids_of(at_work)
+    return rescue.lost_child(wire.ids_of(ids), message, now=clock.database_now(), reason=reason, at_work=known)
 
 
 @shared_task(name=wire.SUBMIT, ignore_result=True)

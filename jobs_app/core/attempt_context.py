@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,10 +29,9 @@ Spawn = Callable[[Sequence[Child]], list[UUID]]
 class AttemptContext(JobContext):
     """What a handler gets when a worker runs it."""
 
-    def __init__(self, job: Job, held: Held, workspace: Path, spawn: Spawn) -> None:
+    def __init__(self, job: Job, held: Held, spawn: Spawn) -> None:
         self.job_id = str(job.id)
         self.attempt = job.attempt
-        self.workspace = workspace
         self.deadline = job.deadline_at
         self.timeout_seconds = job.timeout.total_seconds()
         self.secrets: tuple[str, ...] = ()
@@ -38,6 +39,19 @@ class AttemptContext(JobContext):
         self._held = held
         self._spawn = spawn
         self._checkpoint: Any = UNREAD
+        self._workspace: Path | None = None
+
+    @property
+    def workspace(self) -> Path:  # type: ignore[override]
+        """Made when it is first asked for."""
+        if self._workspace is None:
+            self._workspace = Path(tempfile.mkdtemp(prefix="weir-"))
+        return self._workspace
+
+    def close(self) -> None:
+        """Remove the directory, if there is one."""
+        if self._workspace is not None:
+            shutil.rmtree(self._workspace, ignore_errors=True)
 
     def progress(self, done: float, total: float = 1.0, message: str = "") -> None:
         self.check()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from jobs_app import conf
-from jobs_app.core import events, families, queries, transitions
+from jobs_app.core import families, queries, transitions
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
 from jobs_app.models.guard import writing
@@ -21,20 +22,7 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
     """Take the jobs among ``ids`` that are still queued; the others (run, cancelled, unknown) are left alone."""
     wanted = list(dict.fromkeys(ids))[:MESSAGE_LIMIT]
     lease_until = now + timedelta(seconds=conf.current().lease_seconds)
-    with queries.brief():
-        taken = transitions.claim(wanted, holder=holder, now=now, lease_until=lease_until)
-        jobs = list(Job.objects.select_related("owner").filter(id__in=taken))
-        with writing():
-            Attempt.objects.bulk_create(
-                Attempt(job=job, number=job.attempt, holder=holder, started_at=now) for job in jobs
-            )
-        events.record_many(
-            events.build(
-                job.id, EventName.CLAIMED, attempt=job.attempt, now=now,
-                source=State.QUEUED, target=State.RUNNING, reason=holder,
-            )
-            for job in jobs
-        )  # fmt: skip
+    jobs = transitions.claim(wanted, holder=holder, now=now, lease_until=lease_until)
     order = {each: place for place, each in enumerate(wanted)}
     return sorted(jobs, key=lambda job: order[job.id])
 
@@ -65,6 +53,34 @@ def give_back(job: Job, *, now: datetime, reason: str, started: bool = False) ->
         if cancelled:
             families.ended(job, State.CANCELLED, now=now)
     return True
+
+
+def give_back_unstarted(held: Sequence[tuple[UUID, int]], *, now: datetime, reason: str) -> int:
+    """The same for several ``(id, attempt)`` that were never started. Returns how many were ours still."""
+    attempts = dict(held)
+    if not attempts:
+        return 0
+    with queries.brief():
+        rows = Job.objects.filter(id__in=attempts, state=State.RUNNING)
+        ours = [job for job in rows if job.attempt == attempts[job.id]]
+        groups: dict[tuple[int, bool], list[UUID]] = defaultdict(list)
+        begun = dict(Attempt.objects.filter(job__in=ours, outcome=Outcome.RUNNING).values_list("job", "started_at"))
+        for job in ours:
+            if job.cancel_requested_at is None:
+                groups[job.attempt, begun.get(job.id) == job.started_at].append(job.id)
+        count = 0
+        for (attempt, first), ids in groups.items():
+            changes: dict[str, Any] = {"started_at": None} if first else {}
+            moved = transitions.move_many(
+                ids, State.RUNNING, State.QUEUED, now=now, event=EventName.RESCUED, attempt=attempt, reason=reason,
+                **changes,
+            )  # fmt: skip
+            with writing():
+                Attempt.objects.filter(
+                    job__in=[job.id for job in moved], number=attempt, outcome=Outcome.RUNNING
+                ).update(outcome=Outcome.LOST, finished_at=now, error=reason)
+            count += len(moved)
+    return count + sum(give_back(job, now=now, reason=reason) for job in ours if job.cancel_requested_at is not None)
 
 
 def _started_before(row: Job) -> bool:

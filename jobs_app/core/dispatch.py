@@ -205,8 +205,7 @@ def _choose(queue: str, now: datetime, there: int) -> list[Message]:
         packed = chunks.pack(jobs, measured, backlog=conveyor.jobs + len(jobs), messages=room, chunks=more)
         first = max(now - (len(packed) - 1) * MOMENT, conveyor.newest + MOMENT)
         messages = [
-            Message(each[0].kind, [job.id for job in each], first + place * MOMENT)
-            for place, each in enumerate(packed)
+            Message(each[0].kind, [job.id for job in each], first + place * MOMENT) for place, each in enumerate(packed)
         ]
         return _mark(messages)
 

@@ -97,11 +97,11 @@ def ended(job: Job, state: State, *, now: datetime, actor: User | None = None) -
 
 
 def ended_together(jobs: Sequence[Job], state: State, *, now: datetime, actor: User | None = None) -> None:
-    """The same for several that were moved in one transaction to ``failed`` or ``cancelled``: a parent is told once."""
+    """The same for several that were moved together to a final state: a parent is told once."""
     for parent, queue in sorted({(job.parent_id, job.queue) for job in jobs if job.parent_id is not None}):
         told = partial(child_ended, parent, queue, state, now=now)
         transaction.on_commit(told, robust=True)
-    for job in jobs:
+    for job in jobs if state is not State.SUCCEEDED else ():
         if job.attempt and policy_of(job.kind) is not None:
             transaction.on_commit(partial(end_children, job.id, now=now, actor=actor), robust=True)
 

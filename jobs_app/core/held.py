@@ -31,22 +31,31 @@ class Held:
     hard_at: float
     on_overdue: Callable[[Held, str], None]
     """Called from the thread when the job must be ended by force: with ``timeout``, ``cancel`` or ``stop``."""
-    on_stop: Callable[[Held], object]
-    """Called from the thread when the worker stops, or is drained, before this job was started: it is given back."""
     interrupt: Callable[[], None]
     """Called from the thread to raise in the handler's thread, if it has one that can be reached."""
+    queue: str = ""
     cancelled_at: float | None = None
     lost: bool = False
     interrupted: bool = False
     forced: bool = False
     started: bool = False
+    started_at: float = 0.0
+    done: bool = False
+    """Its handler has returned; it is settled with others, in a moment."""
     returned: bool = False
+    """It is not started here: it is given back, or was."""
+    given_back: bool = False
     progress: tuple[float, str] | None = None
     lines: deque[tuple[datetime, str, str]] = field(default_factory=lambda: deque(maxlen=LINES_WAITING))
     lines_written: int = 0
     lines_dropped: int = 0
     flushing: threading.Lock = field(default_factory=threading.Lock)
     """The thread and the handler's own may flush at once."""
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether something waits to be written."""
+        return self.progress is not None or bool(self.lines)
 
     @property
     def should_stop(self) -> bool:

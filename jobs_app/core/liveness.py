@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,11 @@ from jobs_app.models.guard import writing
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.5
+CHUNK_SECONDS = 0.1
+"""The same while a message of several jobs is run: what has ended is settled as often."""
+
+LONG_SECONDS = 1.0
+"""When a job takes longer than this, those of its message that wait behind it are given to others."""
 
 
 def extend(held: list[tuple[UUID, int]], *, now: datetime) -> dict[UUID, bool]:
@@ -85,46 +90,72 @@ def _write_lines(held: Held) -> None:
 
 
 class Heart:
-    """The thread. It runs while anything is held, and starts anew in a forked child."""
+    """The thread. It runs while anything is held, and starts anew in a forked child.
+
+    ``give_back`` is called from it with jobs that are not to be started here, ``chore`` at each turn.
+    """
 
     def __init__(self) -> None:
+        self.give_back: Callable[[list[Held]], object] = lambda held: None
+        self.chore: Callable[[], object] = lambda: None
+        self.beating = threading.Lock()
+        """Held while rows of several jobs are written at once: two such writes could each wait for the other."""
         self._held: dict[UUID, Held] = {}
+        self._owed: list[Held] = []
         self._changed = threading.Condition()
         self._pid = 0
 
-    def hold(self, held: Held) -> None:
-        """Keep the lease of a job from now on."""
+    def hold(self, *several: Held) -> None:
+        """Keep the leases of jobs from now on."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._held, self._changed = {}, threading.Condition()
+            self._held, self._owed = {}, []
+            self._changed, self.beating = threading.Condition(), threading.Lock()
             threading.Thread(target=self._loop, name="weir-heart", daemon=True).start()
         stamps.put()
         with self._changed:
-            self._held[held.job_id] = held
-            self._changed.notify_all()
+            asleep = not self._held
+            self._held.update((held.job_id, held) for held in several)
+            if asleep or len(several) > 1:
+                self._changed.notify_all()  # else it looks soon anyway: waking it for each job would cost much
 
-    def release(self, held: Held) -> None:
-        """Stop keeping a job, and write what it reported last. Never raises: no lease may be kept for good."""
+    def release(self, *several: Held) -> None:
+        """Stop keeping jobs, and write what they reported last. Never raises: no lease may be kept for good."""
         with self._changed:
-            self._held.pop(held.job_id, None)
-        try:
-            with watch.call():
-                flush(held)
-        except Exception:
-            logger.warning("The last reports of job %s were not written", held.job_id, exc_info=True)
+            for held in several:
+                self._held.pop(held.job_id, None)
+        for held in several:
+            if held.has_reports:
+                self._write_last(held)
 
     def start(self, held: Held) -> bool:
         """Mark a job as started, unless it is no longer this process's to start."""
         with self._changed:
             if held.lost or held.returned:
                 return False
-            held.started = True
+            held.started, held.started_at = True, time.monotonic()
             return True
 
     def others(self, held: Held) -> list[Held]:
         """What else this process holds: to be given back if the process must be ended."""
         with self._changed:
             return [each for each in self._held.values() if each is not held]
+
+    def take_unstarted(self, several: Iterable[Held]) -> list[Held]:
+        """Let go of those that were not started: they never are, here. Returns them."""
+        with self._changed:
+            taken = [each for each in several if not (each.started or each.returned or each.lost)]
+            for each in taken:
+                each.returned = True
+                self._held.pop(each.job_id, None)
+        return taken
+
+    def _write_last(self, held: Held) -> None:
+        try:
+            with watch.call():
+                flush(held)
+        except Exception:
+            logger.warning("The last reports of job %s were not written", held.job_id, exc_info=True)
 
     def _loop(self) -> None:
         beat_at = 0.0
@@ -141,13 +172,17 @@ class Heart:
             if time.monotonic() >= beat_at and self._survive(self._beat, held):
                 # One that failed is tried again at the next turn: a lease may be about to run out.
                 beat_at = time.monotonic() + conf.current().heartbeat_seconds
+            self._survive(self._share, held)
             for each in held:
-                self._survive(flush, each)
-                self._survive(self._enforce, each)
+                if each.has_reports:
+                    self._survive(flush, each)
+                if each.started and not each.done:
+                    self._survive(self._enforce, each)
+            self._survive(lambda _: self.chore(), None)
             with self._changed:
-                self._changed.wait(FLUSH_SECONDS)
+                self._changed.wait(FLUSH_SECONDS if len(held) == 1 else CHUNK_SECONDS)
 
-    def _survive(self, step: Callable[[Any], None], what: Any) -> bool:
+    def _survive(self, step: Callable[[Any], object], what: Any) -> bool:
         """Take a step; whatever it raises, the next is taken too: without this thread every lease would run out.
 
         Returns whether it went well.
@@ -165,7 +200,8 @@ class Heart:
 
     def _beat(self, held: list[Held]) -> None:
         close_old_connections()
-        ours = extend([(each.job_id, each.attempt) for each in held], now=database_now())
+        with self.beating:
+            ours = extend([(each.job_id, each.attempt) for each in held], now=database_now())
         for each in held:
             if each.job_id not in ours:
                 # Settled just now by its own thread, or taken over: either way it is no longer to be run here.
@@ -173,11 +209,18 @@ class Heart:
             elif ours[each.job_id] and each.cancelled_at is None:
                 each.cancelled_at = time.monotonic()
 
+    def _share(self, held: list[Held]) -> None:
+        """Give back what is not to be started here: at a stop, and for others when one job of a message takes long."""
+        now = time.monotonic()
+        long = any(each.started and not each.done and now - each.started_at > LONG_SECONDS for each in held)
+        if long or not begins_jobs():
+            self._owed += self.take_unstarted(held)
+        if self._owed:
+            self.give_back(self._owed)
+            self._owed = []
+
     def _enforce(self, held: Held) -> None:
         """Asked first (``check`` raises), interrupted after a grace, ended by force after another."""
-        if not begins_jobs() and self.take_unstarted(held):
-            held.on_stop(held)
-            return
         with self._changed:
             if held.job_id not in self._held:
                 return
@@ -189,14 +232,6 @@ class Heart:
         if now >= force_at and not held.forced:
             held.forced = True
             held.on_overdue(held, why)
-
-    def take_unstarted(self, held: Held) -> bool:
-        """Let go of a job that was not started: it never is, here. Returns whether it was so."""
-        with self._changed:
-            if held.started or held.returned:
-                return False
-            held.returned = True
-            return self._held.pop(held.job_id, None) is not None
 
 
 def _deadlines(held: Held) -> tuple[str, float, float]:

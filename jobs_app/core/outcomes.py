@@ -5,12 +5,14 @@ A settlement that is refused (the job was rescued, cancelled or settled meanwhil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from jobs_app import fingerprints
 from jobs_app.core import claims, events, families, queries, transitions
+from jobs_app.core.liveness import heart
 from jobs_app.lifecycle import EventName, Outcome, State
 from jobs_app.models import Attempt, Job
 from jobs_app.policies import Backoff, Turn, decide
@@ -43,6 +45,17 @@ def succeed(job: Job, result: Any, result_bytes: int, *, now: datetime) -> bool:
             claims.end_attempt(job, Outcome.SUCCEEDED, now=now)
             families.handler_ended(job, target, now=now)
     return moved or record_refusal(job, target, now=now)
+
+
+def succeed_many(done: Sequence[transitions.Success]) -> None:
+    """Settle jobs that wait for no children as succeeded, at once; one that was lost meanwhile is refused."""
+    with heart.beating:
+        moved = transitions.succeed(done)
+    families.ended_together([each.job for each in done if each.job.id in moved], State.SUCCEEDED, now=done[-1].ended)
+    for each in done:
+        # Unless an earlier try was committed, and only its answer was lost.
+        if each.job.id not in moved and not recorded(each.job):
+            record_refusal(each.job, State.SUCCEEDED, now=each.ended)
 
 
 def fail(job: Job, failure: Failure, cause: BaseException, policy: Backoff, *, now: datetime) -> bool:

@@ -47,6 +47,7 @@ class Watch:
         self._calls: list[_Call] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._idle = False
 
     @contextmanager
     def call(self, seconds: float | None = None) -> Iterator[None]:
@@ -64,7 +65,8 @@ class Watch:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="weir-patience", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if self._idle:  # else it looks within a second: waking it for each call would cost much
+                self._changed.notify_all()
         try:
             yield
         finally:
@@ -88,7 +90,9 @@ class Watch:
     def _loop(self) -> None:
         while True:
             with self._changed:
+                self._idle = True
                 self._changed.wait_for(lambda: bool(self._calls))
+                self._idle = False
                 for call in self._calls:
                     if time.monotonic() >= call.due_at:
                         # Within the lock: the call cannot end meanwhile, so the socket is still its own.

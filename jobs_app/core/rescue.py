@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -35,13 +36,23 @@ def expired_leases(*, now: datetime, vigil: Vigil | None = None) -> int:
     return _rescue_each(rows[:BATCH], "its worker stopped answering", now, lapsed=True, vigil=vigil)
 
 
-def lost_child(ids: Iterable[UUID], message: str, *, now: datetime, reason: str) -> int:
-    """Rescue what a dead worker process held of one message. ``message`` is the message's id, a part of the holder."""
+def lost_child(
+    ids: Iterable[UUID], message: str, *, now: datetime, reason: str, at_work: Collection[UUID] | None = None
+) -> int:
+    """Rescue what a dead worker process held of one message. ``message`` is the message's id, a part of the holder.
+
+    at_work: the job that it ran then, or none, if that is known: the others of the message have no part in its death.
+    """
     if not message:
         return 0
     held = Job.objects.filter(state=State.RUNNING, holder__endswith=f"/{message}")
-    rows = held.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT])
-    return _rescue_each(rows, reason, now, lapsed=False)
+    rows = list(held.filter(id__in=list(ids)[: claims.MESSAGE_LIMIT]))
+    to_blame = [job for job in rows if at_work is None or job.id in at_work or len(rows) == 1]
+    beside = [(job.id, job.attempt) for job in rows if job not in to_blame]
+    for queue in {job.queue for job in rows}:
+        transaction.on_commit(partial(dispatch.nudge, queue), robust=True)
+    given = claims.give_back_unstarted(beside, now=now, reason=f"{reason}, in another job of its message")
+    return given + _rescue_each(to_blame, reason, now, lapsed=False)
 
 
 def lost_ledger(job: Job, *, now: datetime) -> bool:

@@ -59,11 +59,11 @@ def rescue_lost(job: Job, *_: object) -> bool:
 def stop(job: Job, held: Held, reason: str) -> None:
     """Settle a handler that was made to stop: cancelled, or given back since its worker is to end."""
     if held.cancelled_at is not None:
-        insist(job, lambda: _flushed(held) and outcomes.cancel(job, now=database_now(), reason="on request"))
+        insist_for(job, lambda: _flushed(held) and outcomes.cancel(job, now=database_now(), reason="on request"))
     elif held.stopped_at is not None and not held.lost:
-        insist(job, lambda: _flushed(held) and _hand_back(job))
+        insist_for(job, lambda: _flushed(held) and _hand_back(job))
     elif not held.lost:
-        insist(job, lambda: _flushed(held) and _stop_unasked(job))
+        insist_for(job, lambda: _flushed(held) and _stop_unasked(job))
     else:
         logger.warning("Job %s attempt %s ended without settling: %s", job.id, job.attempt, reason)
 
@@ -91,8 +91,11 @@ def _flushed(held: Held) -> bool:
     return True
 
 
-def insist(job: Job, settle: Callable[[], bool]) -> bool:
-    """Settle; while the ledger is away, again and again: what was done must not be done once more for an outage."""
+def insist(what: object, settle: Callable[[], bool], settled: Callable[[], bool] = lambda: False) -> bool:
+    """Settle; while the ledger is away, again and again: what was done must not be done once more for an outage.
+
+    what: a job, in words for the log. settled: whether an earlier try was committed, and only its answer was lost.
+    """
     give_up_at = time.monotonic() + INSIST_SECONDS
     while True:
         try:
@@ -101,9 +104,14 @@ def insist(job: Job, settle: Callable[[], bool]) -> bool:
         except LEDGER_ERRORS as error:
             if time.monotonic() >= give_up_at or connection.in_atomic_block:
                 raise
-            logger.warning("Job %s waits for the ledger to settle: %s", job.id, error)
+            logger.warning("%s: waiting for the ledger to settle: %s", what, error)
             queries.abandon()
         threading.Event().wait(RETRY_SECONDS)
         with suppress(*LEDGER_ERRORS), watch.call():
-            if outcomes.recorded(job):
-                return True  # it was committed, only the answer was lost
+            if settled():
+                return True
+
+
+def insist_for(job: Job, settle: Callable[[], bool]) -> bool:
+    """``insist`` for one job, whose attempt has ended once an outcome of its own is recorded."""
+    return insist(f"Job {job.id}", settle, lambda: outcomes.recorded(job))

@@ -11,17 +11,25 @@ import mmap
 import os
 import struct
 import time
+from uuid import UUID
 
-FORMAT = struct.Struct("qd")
+SIGN = struct.Struct("qd")
+WORK = struct.Struct("16s16s")
+SIZE = SIGN.size + WORK.size
+NOBODY = bytes(16)
 SLOTS = 4096
 """More than a worker has children. Two whose process ids fall on one slot would only guard each other less well."""
 
 
 class Stamps:
-    """A page of ``(process id, time.monotonic())``; the time is 0 while the process holds nothing."""
+    """A page of ``(process id, time.monotonic())``; the time is 0 while the process holds nothing.
+
+    Beside them stand the message that the process works on, and the job whose handler it is in: so it is known which
+    of a message's jobs has ended its process.
+    """
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, FORMAT.size * SLOTS)
+        self._page = mmap.mmap(-1, SIZE * SLOTS)
 
     def put(self) -> None:
         """This process is alive and holds jobs."""
@@ -33,12 +41,27 @@ class Stamps:
 
     def age(self, process: int) -> float:
         """Seconds since a process that holds jobs gave its last sign; 0 for one that holds none or is not known."""
-        owner, moment = FORMAT.unpack_from(self._page, FORMAT.size * (process % SLOTS))
+        owner, moment = SIGN.unpack_from(self._page, _place(process))
         return time.monotonic() - moment if owner == process and moment else 0.0
 
+    def work(self, message: UUID, job: UUID | None) -> None:
+        """This process works on a message: it runs that job, or none of them just now."""
+        WORK.pack_into(self._page, _place(os.getpid()) + SIGN.size, message.bytes, job.bytes if job else NOBODY)
+
+    def at_work(self, message: UUID) -> list[UUID] | None:
+        """The job of a message that a process was last seen to run, or none; None if no process has it."""
+        for place in range(0, SIZE * SLOTS, SIZE):
+            found, job = WORK.unpack_from(self._page, place + SIGN.size)
+            if found == message.bytes:
+                return [UUID(bytes=job)] if job != NOBODY else []
+        return None
+
     def _write(self, moment: float) -> None:
-        process = os.getpid()
-        FORMAT.pack_into(self._page, FORMAT.size * (process % SLOTS), process, moment)
+        SIGN.pack_into(self._page, _place(os.getpid()), os.getpid(), moment)
+
+
+def _place(process: int) -> int:
+    return SIZE * (process % SLOTS)
 
 
 stamps = Stamps()

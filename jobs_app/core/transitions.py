@@ -8,6 +8,8 @@ What people change of a job that stays in its state (``amend``) is guarded and r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -154,22 +156,56 @@ def amend_many(
     return ids
 
 
-def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datetime) -> list[UUID]:
-    """Take the still claimable jobs among ``ids`` for one attempt each, in one statement; returns theirs.
+def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datetime) -> list[Job]:
+    """Take the still claimable jobs among ``ids`` for one attempt each, which is opened and recorded with it.
 
-    The caller holds a transaction in which it also writes the attempts.
+    One statement on PostgreSQL. The rows have what a worker needs of them; another column is read when it is asked for.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            sql.statement("claim"),
-            {
-                "ids": queries.bind_ids(ids),
-                "holder": holder,
-                "now": queries.bind_time(now),
-                "lease_until": queries.bind_time(lease_until),
-            },
-        )
-        return [queries.read_id(row[0]) for row in cursor.fetchall()]
+    at = queries.bind_time(now)
+    bound = {"ids": queries.bind_ids(ids), "holder": holder, "now": at, "lease_until": queries.bind_time(lease_until)}
+    if connection.vendor == "postgresql":
+        return list(Job.objects.raw(sql.statement("claim"), bound))
+    with queries.brief():
+        taken = list(Job.objects.raw(sql.statement("claim"), bound))
+        rows = queries.bind_columns(id=(job.id for job in taken), attempt=(job.attempt for job in taken))
+        with connection.cursor() as cursor:
+            for name in ("open_attempts", "record_claims") if taken else ():
+                cursor.execute(sql.statement(name), {**rows, "holder": holder, "now": at})
+    return taken
+
+
+@dataclass(frozen=True)
+class Success:
+    """An attempt whose handler has returned. result: JSON text. began, ended: of the handler, by the ledger's clock."""
+
+    job: Job
+    result: str
+    size: int
+    began: datetime
+    ended: datetime
+
+
+def succeed(done: Sequence[Success]) -> set[UUID]:
+    """Move jobs from running to succeeded, those that still run the attempt; their attempts end and are recorded too.
+
+    Returns the ids of those that moved. One statement on PostgreSQL.
+    """
+    with queries.brief() if connection.vendor != "postgresql" else nullcontext(), connection.cursor() as cursor:
+        cursor.execute(sql.statement("succeed"), _columns(done))
+        moved = {queries.read_id(row[0]) for row in cursor.fetchall()}
+        if connection.vendor != "postgresql" and moved:
+            ended = _columns([each for each in done if each.job.id in moved])
+            for name in ("end_attempts", "record_successes"):
+                cursor.execute(sql.statement(name), ended)
+    return moved
+
+
+def _columns(done: Sequence[Success]) -> dict[str, Any]:
+    return queries.bind_columns(
+        id=(each.job.id for each in done), attempt=(each.job.attempt for each in done),
+        result=(each.result for each in done), size=(each.size for each in done),
+        began=(each.began for each in done), ended=(each.ended for each in done),
+    )  # fmt: skip
 
 
 def _consequences(target: State, now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from jobs_app import wire
 from jobs_app.core import claims, control, outcomes, rescue
@@ -207,6 +208,7 @@ def test_a_claim_takes_as_many_queries_for_one_job_as_for_fifty(
     now: datetime, number: int, django_assert_num_queries: Any
 ) -> None:
     ids = [submitted(now=now).id for _ in range(number)]
-    with django_assert_num_queries(6):  # savepoint, claim, rows, attempts, events, release
+    # On SQLite savepoint, claim, attempts, events, release.
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 5):
         assert len(claims.claim(ids, holder=HOLDER, now=now)) == number
     assert Job.objects.filter(state="running").count() == number

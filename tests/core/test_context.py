@@ -34,7 +34,7 @@ def held(now: datetime) -> Held:
 
 @pytest.fixture
 def context(held: Held, tmp_path: Path) -> AttemptContext:
-    return AttemptContext(Job.objects.get(id=held.job_id), held, tmp_path, lambda _: [])
+    return AttemptContext(Job.objects.get(id=held.job_id), held, lambda _: [])
 
 
 def test_it_says_which_run_this_is(context: AttemptContext, held: Held) -> None:

@@ -203,7 +203,8 @@ def test_the_late_success_of_an_atomic_kind_keeps_no_effects_and_is_recorded(
     other = claimed(job, holder="another")
     with caplog.at_level(logging.CRITICAL):
         held = execution._hold(mine, force.end)
-        execution._run_one(mine, held)
+        execution.heart.hold(held)
+        execution._run_one(mine, held, execution.NO_COURSE)
         execution.heart.release(held)
     assert not Group.objects.exists()
     assert happened(job)[-1] == "late write refused"

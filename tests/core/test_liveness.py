@@ -25,7 +25,6 @@ NEVER = float("inf")
 def holding(job: Job, *, soft_at: float = NEVER, hard_at: float = NEVER, **calls: Any) -> Held:
     calls.setdefault("on_overdue", lambda held, why: None)
     calls.setdefault("interrupt", lambda: None)
-    calls.setdefault("on_stop", lambda held: None)
     return Held(job_id=job.id, attempt=job.attempt, soft_at=soft_at, hard_at=hard_at, **calls)
 
 
@@ -142,6 +141,7 @@ def test_what_does_not_stop_is_interrupted_after_a_grace_and_ended_after_another
         on_overdue=lambda held, why: told.append((why, time.monotonic())),
     )
     heart.hold(held)
+    heart.start(held)
     control.cancel(job.id, actor=None, now=clock.database_now())
     assert until(lambda: len(told) == 2, 20)
     assert [word for word, _ in told] == ["interrupted", "cancel"]
@@ -182,7 +182,9 @@ def test_the_thread_survives_whatever_it_meets(heart: Heart, job: Job, caplog: p
     bad.progress = (7.0, "beyond the range that the ledger allows")
     with caplog.at_level(logging.CRITICAL, "jobs_app.core.liveness"):
         heart.hold(bad)
-        heart.hold(holding(job))
+        other = holding(job)
+        other.started = True
+        heart.hold(other)
         first = fresh(job).lease_until
         assert first is not None
         assert until(lambda: (fresh(job).lease_until or first) > first + SECOND, 20)

@@ -57,7 +57,7 @@ def outage() -> Iterator[Callable[..., Outage]]:
 
 
 def test_a_settlement_is_tried_until_the_ledger_is_back(outage: Callable[..., Outage]) -> None:
-    away = outage('"result_bytes" =', 5)
+    away = outage("result_bytes = done.size", 5)
     job = run("probe.number", {"value": 7})
     assert away.left == 0, "it was away"
     assert (job.state, job.result, job.attempt) == ("succeeded", 7, 1)

@@ -90,7 +90,7 @@ def test_jobs_that_were_claimed_and_not_started_go_back_while_the_first_still_ru
 def test_a_drained_worker_gives_what_runs_all_the_time_it_needs(configured: Callable[..., None]) -> None:
     configured(stop_grace_seconds=0, cancel_grace_seconds=0)
     draining.raise_()
-    held = Held(uuid4(), 1, math.inf, math.inf, *(lambda *_: None,) * 3, started=True)
+    held = Held(uuid4(), 1, math.inf, math.inf, *(lambda *_: None,) * 2, started=True)
     assert not held.should_stop
     sign.raise_()
     assert held.should_stop
@@ -102,21 +102,21 @@ def test_what_was_not_started_goes_back_though_the_ledger_is_away_for_a_moment(
 ) -> None:
     """Whether the worker was told to stop before the first of its jobs was started, or while that ran."""
     jobs = [submitted(first, {"seconds": 3} if first == "probe.slow" else {}), submitted(), submitted()]
-    give_back, away = claims.give_back, [True]
+    give_back, away = claims.give_back_unstarted, [True]
 
-    def away_at_first(job: Job, **named: Any) -> bool:
+    def away_at_first(held: Any, **named: Any) -> int:
         if away and away.pop():
             raise OperationalError("the ledger is away")
-        return give_back(job, **named)
+        return give_back(held, **named)
 
     def stop() -> None:
         assert until(lambda: fresh(jobs[-1]).state == "running", 20)
         sign.raise_()
 
-    monkeypatch.setattr(claims, "give_back", away_at_first)
+    monkeypatch.setattr(claims, "give_back_unstarted", away_at_first)
     if first == "probe.nothing":
         hold = execution.heart.hold
-        monkeypatch.setattr(execution.heart, "hold", lambda held: hold(held) or sign.raise_())
+        monkeypatch.setattr(execution.heart, "hold", lambda *held: hold(*held) or sign.raise_())
         execution.run([job.id for job in jobs], holder=HOLDER)
     else:
         at_once(lambda: execution.run([job.id for job in jobs], holder=HOLDER), stop)  # type: ignore[arg-type]
