@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -66,6 +66,9 @@ class Configuration(BaseModel):
     """Every setting. A variable's name is the field's in upper case; units are in the name or the description."""
 
     model_config = ConfigDict(frozen=True)
+
+    _mask_wrapped: ClassVar[bool] = True
+    """Django's settings ask each value for this on each access; of a model that has it not, pydantic answers slowly."""
 
     secret_key: str = Field(min_length=32, description="Signs sessions, seals secrets; at least 32 characters.")
     secret_key_fallbacks: Words = Field((), description="Older secret keys that are still accepted, comma-separated.")

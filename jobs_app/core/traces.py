@@ -34,8 +34,10 @@ def sent(queue: str, ids: list[UUID]) -> AbstractContextManager[None]:
 
 def attempt(job: Job) -> AbstractContextManager[None]:
     """Around an attempt, from its start to its settlement."""
+    if not tracing.on():
+        return nullcontext()
     return tracing.span(
-        f"process {job.queue}", "CONSUMER", parent=kept([job.id]).get(job.id) if tracing.on() else None,
+        f"process {job.queue}", "CONSUMER", parent=kept([job.id]).get(job.id),
         messaging__message__id=str(job.id), weir__kind=job.kind, weir__attempt=job.attempt,
         **_operation("process", job.queue),
     )  # fmt: skip
@@ -43,6 +45,8 @@ def attempt(job: Job) -> AbstractContextManager[None]:
 
 def handler(job: Job) -> AbstractContextManager[None]:
     """Around the handler itself. A verdict is an answer, and a cancel is no fault of its."""
+    if not tracing.on():
+        return nullcontext()
     return tracing.span(f"run {job.kind}", "INTERNAL", expected=(Verdict, Cancelled), weir__kind=job.kind)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from jobs_app.core import artifacts, claims, clock, control, execution, force
+from jobs_app.core import artifacts, attempts, claims, clock, control, execution, force
 from jobs_app.models import Job
 from jobs_app.platform.waiting import until
 from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, run, submitted
@@ -204,7 +204,7 @@ def test_the_late_success_of_an_atomic_kind_keeps_no_effects_and_is_recorded(
     with caplog.at_level(logging.CRITICAL):
         held = execution._hold(mine, force.end)
         execution.heart.hold(held)
-        execution._run_one(mine, held, execution.NO_COURSE)
+        attempts.run(mine, held, attempts.NO_COURSE)
         execution.heart.release(held)
     assert not Group.objects.exists()
     assert happened(job)[-1] == "late write refused"

@@ -1,9 +1,11 @@
 -- Take every job of one message that is still queued, and open an attempt of each. A second delivery finds nothing.
 -- An expiry bounds the wait for the first start; a job that was started before it is tried again after it.
+-- The state is compared as an expression: else the planner, when its statistics are old, may read all of a partial
+-- index instead of these few rows by their ids.
 -- Rows are locked in the order of their ids, so that two claims of overlapping messages cannot deadlock.
 WITH mine AS (
     SELECT id FROM jobs_app_job
-    WHERE id = ANY(%(ids)s::uuid[]) AND state = 'queued'
+    WHERE id = ANY(%(ids)s::uuid[]) AND state || '' = 'queued'
         AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > %(now)s)
     ORDER BY id
     FOR UPDATE SKIP LOCKED
@@ -14,8 +16,8 @@ WITH mine AS (
         started_at = coalesce(started_at, %(now)s), progress = 0, progress_message = ''
     FROM mine
     WHERE job.id = mine.id
-    RETURNING job.id, kind, queue, state, priority, owner_id, parent_id, parameters, sealed, attempt, failures, kills,
-        max_attempts, timeout, hard_timeout, due_at, started_at, holder, lease_until, deadline_at, cancel_requested_at
+    RETURNING job.id, kind, queue, state, owner_id, parent_id, parameters, sealed, attempt, failures, max_attempts,
+        timeout, hard_timeout, started_at, deadline_at, holder
 ), attempts AS (
     INSERT INTO jobs_app_attempt (job_id, number, outcome, holder, started_at, error_type, error, traceback)
     SELECT id, attempt, 'running', holder, %(now)s, '', '', '' FROM taken

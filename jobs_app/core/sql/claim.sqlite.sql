@@ -8,5 +8,5 @@ SET state = 'running', attempt = attempt + 1, holder = %(holder)s,
     started_at = coalesce(started_at, %(now)s), progress = 0, progress_message = ''
 WHERE id IN (SELECT value FROM json_each(%(ids)s)) AND state = 'queued'
     AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > %(now)s)
-RETURNING id, kind, queue, state, priority, owner_id, parent_id, parameters, sealed, attempt, failures, kills,
-    max_attempts, timeout, hard_timeout, due_at, started_at, holder, lease_until, deadline_at, cancel_requested_at
+RETURNING id, kind, queue, state, owner_id, parent_id, parameters, sealed, attempt, failures, max_attempts,
+    timeout, hard_timeout, started_at, deadline_at, holder

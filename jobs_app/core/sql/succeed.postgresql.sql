@@ -1,4 +1,5 @@
 -- End attempts that succeeded, many at once: the job, its attempt and its record. What is no longer ours stays as it is.
+-- The state is compared as an expression, so that the rows are found by their ids (see claim).
 -- An attempt's start becomes that of its handler: in a chunk it was claimed with the others, and waited for them.
 WITH done AS (
     SELECT * FROM unnest(
@@ -11,7 +12,7 @@ WITH done AS (
         progress = 1, error = '', error_type = '', holder = '', lease_until = NULL, deadline_at = NULL,
         dispatched_at = NULL
     FROM done
-    WHERE job.id = done.id AND job.attempt = done.attempt AND job.state = 'running'
+    WHERE job.id = done.id AND job.attempt = done.attempt AND job.state || '' = 'running'
     RETURNING job.id, job.attempt, done.began, done.ended
 ), attempts AS (
     UPDATE jobs_app_attempt AS attempt
