@@ -197,6 +197,7 @@ def succeed(done: Sequence[Success]) -> set[UUID]:
             ended = _columns([each for each in done if each.job.id in moved])
             for name in ("end_attempts", "record_successes"):
                 cursor.execute(sql.statement(name), ended)
+        ends.teller.note(list(moved), State.SUCCEEDED)
     return moved
 
 
