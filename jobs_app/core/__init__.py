@@ -6,12 +6,14 @@
    this process's credits of each queue's ``gate``, beside its ``shares``; those refused stand in a ``line``, and
    ``refusals`` counts them. What was accepted and waits for room (children, jobs that come due) is let in by a
    ``side_door``.
-2. ``dispatch`` keeps at most a window of each queue's jobs on the broker: it picks due jobs in order, marks them, and
-   publishes their ids. It runs after a submission, after a settlement, and from upkeep. It also notices lost messages.
-3. ``execution`` is what a worker does with a message: ``claims`` takes the jobs still claimable in one statement and
-   writes their attempts; the handler is called with an ``attempt_context``, which keeps ``checkpoints`` for the next
-   attempt; ``encoding`` makes JSON of its result; ``settlement`` writes the end, as long as it takes the ledger to be
-   there: ``outcomes`` by one guarded write, deciding by ``policies`` whether to try again; ``failures`` tells why.
+2. ``dispatch`` keeps at most a window of each queue's messages on the broker: it picks due jobs in order, marks them,
+   and publishes their ids, short ones in ``chunks``. It runs after a submission, after a settlement, and from upkeep.
+   It also notices lost messages.
+3. ``execution`` is what a worker does with a message: ``claims`` takes the jobs still claimable in one statement; for
+   each of them ``attempts`` calls the handler with an ``attempt_context``, which keeps ``checkpoints`` for the next
+   attempt; ``encoding`` makes JSON of its result; what succeeded is settled with others from the ``tray``; all else
+   ``settlement`` writes, as long as it takes the ledger to be there: ``outcomes`` by one guarded write, deciding by
+   ``policies`` whether to try again; ``failures`` tells why.
 4. ``liveness`` is a thread beside the handler: it extends the leases of what is ``held``, learns of cancels, writes
    progress and log lines; ``force`` ends what listens to nothing. ``stopping`` tells it that the worker is to end,
    ``stamps`` tell the worker's parent that it still gets a turn, ``patience`` cuts off a database that does not answer.

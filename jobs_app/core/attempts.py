@@ -6,12 +6,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -39,7 +40,7 @@ from jobs_app.core.transitions import Success
 from jobs_app.core.tray import takes, tray
 from jobs_app.lifecycle import State
 from jobs_app.models import Job
-from jobs_app.parameters import ARTIFACTS
+from jobs_app.parameters import ARTIFACTS, Artifact
 from jobs_app.policies import NO_RETRY, Verdict
 from jobs_app.registry import Kind
 
@@ -106,7 +107,7 @@ def run(job: Job, held: Held, course: Course) -> None:
 def _bind(kind: Kind, job: Job, context: AttemptContext) -> dict[str, Any]:
     """The handler's arguments, from the stored parameters."""
     original = control.original_parameters(job)
-    files = {}
+    files: Mapping[UUID, Artifact] = {}
     if kind.takes_files:
         with watch.call():
             files = artifacts.resolve([each.artifact_id for each in job.inputs.all()], None)

@@ -119,7 +119,7 @@ def _claim_once(ids: list[UUID], holder: str, again: bool) -> tuple[list[Job], C
     return mine + claims.claim(ids, holder=holder, now=course.claimed_at), course
 
 
-def _give_back(several: list[Held]) -> None:
+def _give_back(several: list[Held]) -> bool:
     """Give back what this process holds and does not start. Done twice, it changes nothing the second time."""
     if begins_jobs():
         reason = "a job of the same message takes long"
@@ -132,12 +132,13 @@ def _give_back(several: list[Held]) -> None:
         each.given_back = True
     for queue in {each.queue for each in several}:
         dispatch.nudge(queue)
+    return True
 
 
 def _survive_giving_back(several: list[Held]) -> None:
     """The same at the end of a message, when the heart did not get round to it, or could not."""
     try:
-        settlement.insist(f"{len(several)} jobs that were not started", lambda: _give_back(several) is None)
+        settlement.insist(f"{len(several)} jobs that were not started", lambda: _give_back(several))
     except Exception:
         logger.exception("%s jobs could not be given back; they will be rescued", len(several))
 

@@ -33,7 +33,7 @@ def sent(queue: str, ids: list[UUID]) -> AbstractContextManager[None]:
 
 
 def attempt(job: Job) -> AbstractContextManager[None]:
-    """Around an attempt, from its start to its settlement."""
+    """Around an attempt, from its start until it is settled, or waits for that with others."""
     if not tracing.on():
         return nullcontext()
     return tracing.span(

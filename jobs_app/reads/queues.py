@@ -47,7 +47,7 @@ class QueueView(View):
     hard_limit: int
     low_water: int = Field(description="A full queue takes jobs again from here on.")
     window: int = Field(description="Messages on the broker at once.")
-    on_broker: int = Field(description="Waiting jobs whose message has been published.")
+    on_broker: int = Field(description="Messages of it on the broker; short jobs share one.")
     running: int
     oldest_age: float | None = Field(description="Seconds that the job which waits longest has been due.")
     arrival_rate: float | None
@@ -143,7 +143,8 @@ def _moment(at: datetime, rows: list[tuple[float, int, int, int]]) -> Moment:
 def _view(name: str, now: datetime) -> QueueView:
     policy, score = lanes.policy(name), estimates.score(name, now=now)
     seen = replace(estimates.pulse(name, now=now), paused_at=policy.paused_at)
-    on_broker = Job.objects.filter(queue=name, state=State.QUEUED, dispatched_at__isnull=False).count()
+    published = Job.objects.filter(queue=name, state=State.QUEUED, dispatched_at__isnull=False).order_by()
+    on_broker = published.values("dispatched_at").distinct().count()  # the jobs of a message share its time
     drain = estimates.drain_of(seen)
     heard_at, drained = _silent_workers(name, seen)
     facts = reasons.Facts(policy.limit, drain, heard_at, transport.circuit.closed, drained)

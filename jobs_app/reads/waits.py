@@ -138,7 +138,7 @@ def _queued(job: Job, now: datetime) -> ReasonView:
     facts = Facts(
         ahead=estimates.ahead_of(job, most=MOST),
         on_broker=job.dispatched_at is not None,
-        messages=waiting.values("id")[: policy.window].count() if job.dispatched_at is None else 0,
+        messages=waiting.order_by().values("dispatched_at").distinct().count() if job.dispatched_at is None else 0,
         policy=policy,
         publishing=transport.circuit.closed,
     )

@@ -28,7 +28,7 @@ class Login(BaseModel):
 def held(now: datetime) -> Held:
     row = claimed(submitted(now=now), now=now)
     never = float("inf")
-    nothing = {"on_overdue": lambda *_: None, "on_stop": lambda _: None, "interrupt": lambda: None}
+    nothing = {"on_overdue": lambda *_: None, "interrupt": lambda: None}
     return Held(row.id, row.attempt, never, never, **nothing)  # type: ignore[arg-type]
 
 

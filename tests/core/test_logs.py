@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 
 from jobs_app import logs
-from jobs_app.core import submission
+from jobs_app.core import attempts, submission
 from tests.support.ledger import run
 from tests.support.processes import COMMANDS, ROOT, eventually, finished
 
@@ -66,16 +66,14 @@ def test_a_line_that_names_a_job_is_marked_with_it_in_any_thread() -> None:
 
 @pytest.mark.django_db
 def test_lines_of_an_attempt_are_marked(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs_app.core import execution
-
     seen: list[dict[str, object]] = []
-    original = execution._run_one
+    original = attempts.run
 
     def looked(*arguments: Any) -> None:
         seen.append(logs.marks_of(record()))
         original(*arguments)
 
-    monkeypatch.setattr(execution, "_run_one", looked)
+    monkeypatch.setattr(attempts, "run", looked)
     job = run("probe.nothing")
     assert seen == [
         {"job": str(job.id), "attempt": 1, "kind": "probe.nothing", "queue": "default", "worker": "worker@test/1"}

@@ -23,7 +23,6 @@ NEVER = float("inf")
 def holding(job: Job, *, soft_at: float = NEVER, hard_at: float = NEVER, **calls: Any) -> Held:
     calls.setdefault("on_overdue", lambda held, why: None)
     calls.setdefault("interrupt", lambda: None)
-    calls.setdefault("on_stop", lambda held: None)
     return Held(job_id=job.id, attempt=job.attempt, soft_at=soft_at, hard_at=hard_at, **calls)
 
 

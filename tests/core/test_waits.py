@@ -99,7 +99,7 @@ def test_a_broker_or_upkeep_that_is_not_heard_of_while_slots_are_free(now: datet
 def test_a_full_window_and_how_many_go_before(configured: Configure, now: datetime) -> None:
     configured(window=2)
     listening(LANE, now)
-    first = [on_broker(submitted(now=now), now) for _ in range(2)]
+    first = [on_broker(submitted(now=now), now + timedelta(microseconds=place)) for place in range(2)]
     job = submitted(now=now)
     found = why(job, now)
     assert found.reason is Reason.WINDOW

@@ -41,7 +41,7 @@ def deadly(function):
     return kill
 
 module, name = {"read": (folding, "_read"), "buckets": (store, "_add"), "note": (folding, "_note"),
-                "exchange": (folding, "_exchange"), "settle": (outcomes, "succeed")}[place]
+                "exchange": (folding, "_exchange"), "settle": (outcomes, "succeed_many")}[place]
 setattr(module, name, deadly(getattr(module, name)))
 execution.run([job], holder="doomed/1/message")
 """

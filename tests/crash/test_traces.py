@@ -102,10 +102,12 @@ def test_children_are_in_the_trace_of_their_parent(traced: Collector) -> None:
     found = spans_of(traced, parent, "run family.parent", "run family.child")
     (handler,) = [span for span in traced.spans if span.name == "run family.parent"]
     assert str(child.trace).startswith(f"00-{handler.trace}-{handler.span}-")
-    runs = [span for span in traced.spans if span.attributes.get("messaging.message.id") == str(child.id)]
-    assert {(span.trace, span.parent) for span in runs if span.name == "process default"} == {
-        (handler.trace, handler.span)
-    }
+
+    def runs() -> set[tuple[str, str]]:
+        of_child = [span for span in traced.spans if span.attributes.get("messaging.message.id") == str(child.id)]
+        return {(span.trace, span.parent) for span in of_child if span.name == "process default"}
+
+    assert eventually(runs, what="the child's attempt to be traced") == {(handler.trace, handler.span)}
     assert found["run family.child"].trace == handler.trace
 
 

@@ -7,6 +7,7 @@ Jobs of an atomic kind succeed by the worker's own code: what they wrote is ther
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs_app.core import claims, control, dispatch, execution, liveness, outcomes, rescue, settlement, transport
+from jobs_app.core import attempts, claims, control, dispatch, liveness, outcomes, rescue, settlement, transport
 from jobs_app.core.held import Held
+from jobs_app.core.tray import tray
 from jobs_app.errors import Conflict
 from jobs_app.lifecycle import FINAL, WAITING, State, legal
 from jobs_app.models import Attempt, Event, Job
@@ -277,12 +279,13 @@ class Life(RuleBasedStateMachine):
         """Run a job as its worker does, from the handler to the settlement; returns whether that was not refused."""
         held = Held(
             job_id=row.id, attempt=row.attempt, soft_at=0, hard_at=0,
-            on_overdue=lambda *_: None, on_stop=lambda _: None, interrupt=lambda: None,
+            on_overdue=lambda *_: None, interrupt=lambda: None,
         )  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
-            for each in (execution, settlement):
+            for each in (attempts, settlement):
                 patch.setattr(each, "database_now", lambda: self.now)
-            execution._run_one(row, held)
+            attempts.run(row, held, attempts.Course(self.now, time.monotonic()))
+            tray.empty()
         return row.events.latest("id").name != "late write refused"
 
     @some(State.RUNNING)
