@@ -38,6 +38,16 @@ def text_of(scopes: frozenset[Scope]) -> str:
     return " ".join(each for each in Scope if each in scopes)
 
 
+def why_not(granted: frozenset[Scope], wanted: Scope) -> str:
+    """Why a token with these scopes does not open that, in words; empty if it does."""
+    if wanted in granted:
+        return ""
+    return (
+        f"expected a token with the scope {wanted} (to {wanted.meaning}), got one with "
+        f"{', '.join(sorted(granted)) or 'none'}; make another token, or ask whoever gave you this one"
+    )
+
+
 def read(text: str) -> frozenset[Scope]:
     """From a token's row; what this release does not know opens nothing."""
     return frozenset(each for each in Scope if each in text.split())

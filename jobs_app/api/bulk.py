@@ -82,7 +82,8 @@ def act_on_many(
 ) -> Status[Any]:
     """Cancel, retry, run again or reprioritise many jobs. A job does it (202), whose result tells what came of it.
 
-    With ``dry_run``, 200 and what would be done. A replay of an idempotency key answers 200 with the job.
+    With ``dry_run``, 200 and what would be done. A replay of an idempotency key answers 200 with the job. To retry and
+    to run again makes new jobs: for these a token needs the scope ``jobs:submit`` too.
     """
     order, user, now = payload.order(), user_of(request), clock.database_now()
     if payload.dry_run:

@@ -174,7 +174,8 @@ def retry(
 ) -> Status[JobBody]:
     """Have the job tried at once. One that waits for its time is due now (200, the same job).
 
-    One that failed or was cancelled is run again as a new job linked to it (202). 409 for any other.
+    One that failed or was cancelled is run again as a new job linked to it (202), for which a token needs the scope
+    ``jobs:submit`` too. 409 for any other.
     """
     accepted = control.retry_now(
         job_id,

@@ -54,7 +54,10 @@ def show_schedule(request: HttpRequest, schedule: str) -> ScheduleDetailView:
 
 @router.post("/{str:schedule}/run", response={202: Ran}, url_name="schedule_run")
 def run_schedule(request: HttpRequest, schedule: str) -> Status[Ran]:
-    """One tick out of turn, also of a schedule that is paused. The answer names its job."""
+    """One tick out of turn, also of a schedule that is paused. The answer names its job.
+
+    It makes a job: a token needs the scope ``jobs:submit`` too.
+    """
     user, now = user_of(request), clock.database_now()
     tick = TickView.of(ticks.run_now(schedules.find(user, schedule), actor=user, now=now))
     links = {"job": reverse("api:job", args=[tick.job])} if tick.job else {}

@@ -17,6 +17,7 @@ from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf, normalize_path
 
+from jobs_app import scopes
 from jobs_app.api import problems
 from jobs_app.core import audit, clock, tokens
 from jobs_app.errors import NotAllowed, NotAuthenticated
@@ -49,7 +50,7 @@ class Token(HttpBearer):
         row = tokens.authenticate(token.strip(), now=now)
         scope = self.needed(request.method)
         request.token_id = row.pk  # type: ignore[attr-defined]
-        audit.came_with(row.pk)
+        audit.came_with(row.pk, scopes.read(row.scopes))
         if scope is not None:
             tokens.demand(row, scope, now=now, where=f"{request.method} {request.path_info}")
         return row.owner

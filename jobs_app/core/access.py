@@ -20,7 +20,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Exists, Q
 
-from jobs_app import conf, registry
+from jobs_app import conf, registry, scopes
 from jobs_app.core import audit, queries
 from jobs_app.criteria import JobFilter
 from jobs_app.errors import NotAllowed, NotFound
@@ -28,6 +28,7 @@ from jobs_app.models import Job, KindAccess
 from jobs_app.models.guard import writing
 from jobs_app.models.job import JobQuerySet
 from jobs_app.models.search import matching
+from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -92,11 +93,29 @@ def may_submit(user: Viewer, kind: str) -> bool:
     return not _why_not(user, kind)
 
 
-def check_submit(user: User | None, kind: str, *, now: datetime) -> None:
-    """Raise NotAllowed, in words, if this user may not submit jobs of a kind. It is recorded."""
+def check_submit(user: User | None, kind: str, *, now: datetime, on_leave: bool = False) -> None:
+    """Raise NotAllowed, in words, if this user may not submit jobs of a kind, or the token of the request under way is
+    not for submitting, by whatever route it came. It is recorded.
+
+    on_leave: the core submits it to carry out what the token was asked for before.
+    """
+    if user is not None and not on_leave:
+        check_token(user, Scope.SUBMIT, f"kind {kind}", now=now)
     why = _why_not(user, kind)
     if why:
         with audit.refusals(user, "job.submit", f"kind {kind}", now=now):
+            raise NotAllowed(why)
+
+
+def check_token(user: User | None, scope: Scope, what: str, *, now: datetime) -> None:
+    """Raise NotAllowed if the request under way came with a token that is not for this. It is recorded.
+
+    For what a route's own scope does not say. what: a noun and a name, for the audit.
+    """
+    key, grants = audit.token()
+    why = scopes.why_not(grants, scope) if grants is not None else ""
+    if why:
+        with audit.refusals(user, "token.use", f"token {key}", now=now, after={"for": what, "scope": scope}):
             raise NotAllowed(why)
 
 

@@ -30,6 +30,7 @@ from jobs_app.errors import NotAllowed, NotFound
 from jobs_app.lifecycle import Via
 from jobs_app.models import AuditEntry
 from jobs_app.models.guard import writing
+from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -51,12 +52,13 @@ ROWS = 2_000
 class Origin:
     """From where somebody acts. ``held_back`` are refusals to be written when this origin ends.
 
-    refused: whether one was recorded.
+    token, grants: the API token that it came with, and its scopes. refused: whether one was recorded.
     """
 
     surface: Via = Via.PYTHON
     address: str = ""
     token: int | None = None
+    grants: frozenset[Scope] | None = None
     refused: bool = False
     held_back: list[AuditEntry] = field(default_factory=list)
 
@@ -78,11 +80,17 @@ def origin(surface: Via, *, address: str = "", token: int | None = None) -> Iter
                 AuditEntry.objects.bulk_create(here.held_back)
 
 
-def came_with(token: int) -> None:
-    """Note the API token that the request under way came with."""
+def came_with(token: int, grants: frozenset[Scope]) -> None:
+    """Note the API token that the request under way came with, and what it is for."""
     here = _origin.get()
     if here is not None:
-        here.token = token
+        here.token, here.grants = token, grants
+
+
+def token() -> tuple[int | None, frozenset[Scope] | None]:
+    """The API token that the request under way came with, and its scopes; None where it came without one."""
+    here = _origin.get()
+    return (here.token, here.grants) if here is not None else (None, None)
 
 
 def record(

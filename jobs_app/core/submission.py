@@ -127,7 +127,7 @@ def accept(
 def _accept(
     definition: Kind, queue: str, parameters: Mapping[str, Any], owner: User | None, options: Options, now: datetime
 ) -> Accepted:
-    access.check_submit(owner, definition.name, now=now)
+    access.check_submit(owner, definition.name, now=now, on_leave=options.headroom)
     _check_options(options, now)
     admission.check_queue(queue)
     admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)

@@ -78,14 +78,10 @@ def authenticate(text: str, *, now: datetime) -> Token:
 
 def demand(token: Token, scope: Scope, *, now: datetime, where: str) -> None:
     """Raise NotAllowed for a token that may not be used for this. where: the route, for the audit."""
-    granted = scopes.read(token.scopes)
-    if scope in granted:
-        return
-    with audit.refusals(token.owner, "token.use", _subject(token), now=now, after={"route": where, "scope": scope}):
-        raise NotAllowed(
-            f"expected a token with the scope {scope} (to {scope.meaning}), got one with "
-            f"{', '.join(sorted(granted)) or 'none'}; make another token, or ask whoever gave you this one"
-        )
+    why = scopes.why_not(scopes.read(token.scopes), scope)
+    if why:
+        with audit.refusals(token.owner, "token.use", _subject(token), now=now, after={"route": where, "scope": scope}):
+            raise NotAllowed(why)
 
 
 def revoke(token: Token, *, now: datetime, actor: User | None = None) -> bool:

@@ -19,7 +19,7 @@ from jobs_app.models.guard import writing
 
 def test_an_entry_tells_who_what_on_what_before_and_after_and_from_where(alice: User, now: datetime) -> None:
     with audit.origin(Via.API, address="192.0.2.7"):
-        audit.came_with(5)
+        audit.came_with(5, frozenset())
         audit.record(alice, "queue.pause", "queue default", now=now, before={"paused": False}, after={"paused": True})
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.actor_key, entry.action, entry.subject) == (

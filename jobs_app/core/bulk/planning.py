@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jobs_app.core import audit, submission
+from jobs_app.core import access, audit, submission
 from jobs_app.core.bulk import judging
 from jobs_app.core.bulk.judging import Verdict, judge
-from jobs_app.core.bulk.orders import KIND, Order
+from jobs_app.core.bulk.orders import KIND, Action, Order
 from jobs_app.errors import ShareExceeded
 from jobs_app.lifecycle import State, Via
 from jobs_app.models import Job
+from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -23,6 +24,9 @@ COUNTED = 10_000
 
 AT_ONCE = 10
 """Bulk actions of one user that have not ended."""
+
+MAKING = frozenset({Action.RETRY, Action.RERUN})
+"""What makes new jobs: a token has to be for submitting, too."""
 
 FIRST = 100
 """The priority of a bulk action: whoever has filled a queue by mistake must not wait for its end to empty it."""
@@ -97,9 +101,12 @@ def submit(
 ) -> submission.Accepted:
     """Submit a bulk action as a job of the actor's. It goes before other jobs, and into the headroom of a full queue.
 
-    Raises InvalidRequest, ShareExceeded (ten of theirs have not ended), and what ``submission.accept`` raises.
+    Raises InvalidRequest, NotAllowed (by a token that may act, but not submit, what makes new jobs), ShareExceeded (ten
+    of theirs have not ended), and what ``submission.accept`` raises.
     """
     order.check()
+    if order.action in MAKING:
+        access.check_token(actor, Scope.SUBMIT, f"bulk {order.action}", now=now)
     _check_share(actor, idempotency_key)
     options = submission.Options(priority=FIRST, via=via, idempotency_key=idempotency_key, token=token, headroom=True)
     return submission.accept(KIND, order.parameters(), owner=actor, options=options, now=now)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django_celery_beat.models import PeriodicTask
 
-from jobs_app.core import audit
+from jobs_app.core import access, audit
 from jobs_app.core.schedules import standing, submitting, timings, verdicts, waiting, work
 from jobs_app.core.schedules.submitting import Progress
 from jobs_app.core.schedules.timings import MOMENT
@@ -70,6 +70,8 @@ def run_now(schedule: Schedule, *, actor: User | None, now: datetime) -> Tick:
         task = standing.held(schedule.pk)
         if task is None:
             raise NotFound("expected a schedule, got one that is not there any more")
+        # The job is the system's, but it is this user who has it made.
+        access.check_submit(actor, work.of(task).kind, now=now)
         # Times of timings are whole seconds; this one is never taken for a tick that is due.
         due_at = now if now.microsecond else now + MOMENT
         while Tick.objects.filter(schedule=schedule, due_at=due_at).exists():

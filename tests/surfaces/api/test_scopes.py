@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from jobs_app import scopes
 from jobs_app.api import security
 from jobs_app.api.routes import api
-from jobs_app.core import tokens
-from jobs_app.models import AuditEntry, Token
+from jobs_app.core import access, tokens
+from jobs_app.models import AuditEntry, Job, Token
 from jobs_app.scopes import Scope
-from tests.surfaces.api.support import JSON, problem, submit
+from tests.support import reports
+from tests.support.ledger import altered, submitted
+from tests.surfaces.api.support import JSON, client_of, problem, run, submit
 
 READING = {Scope.READ, Scope.ADMIN, Scope.TOKENS}
 """Scopes that open nothing but what is looked at; and a token's own affairs."""
@@ -27,6 +29,18 @@ ROUTES = [
 def client_with(user: User, *grants: Scope, now: datetime) -> Client:
     _, text = tokens.issue(user, "tests", now=now, grants=grants)
     return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+def scheduler(user: User) -> User:
+    """The user, who may run schedules now."""
+    wanted = ["see_all_jobs", "act_on_all_jobs", "change_periodictask"]
+    user.user_permissions.add(*Permission.objects.filter(codename__in=wanted))
+    return User.objects.get(pk=user.pk)
+
+
+def failed_of(owner: User, now: datetime) -> Job:
+    """A job that has failed."""
+    return altered(submitted("system.echo", {"text": "a"}, owner=owner, now=now), state="failed", finished_at=now)
 
 
 @pytest.mark.parametrize(("path", "method"), [(path, method) for path, method, _ in ROUTES])
@@ -87,6 +101,56 @@ def test_a_token_does_what_its_scopes_say_and_its_owner_may(alice: User, now: da
     assert "jobs:act" in problem(reader.post(f"/api/jobs/{job}/cancel"), 403)["detail"]
     # A scope is no permission: alice may not control queues, whatever her token is for.
     problem(client_with(alice, Scope.QUEUES, now=now).post("/api/queues/default/pause"), 403)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("making", ["retry", "rerun", "bulk retry", "bulk rerun", "run"])
+def test_what_makes_a_job_needs_a_token_for_submitting_whatever_the_route_is_for(
+    making: str, alice: User, now: datetime
+) -> None:
+    alice, failed = scheduler(alice), failed_of(alice, now)
+    schedule = reports.scheduled("nightly", now=now)
+    address, body = {
+        "retry": (f"/api/jobs/{failed.id}/retry", {}),
+        "rerun": (f"/api/jobs/{failed.id}/rerun", {}),
+        "run": (f"/api/schedules/{schedule.pk}/run", {}),
+    }.get(making, ("/api/jobs/bulk-actions", {"action": making.removeprefix("bulk "), "ids": [str(failed.id)]}))
+    there = Job.objects.count()
+    acting = client_with(alice, *set(Scope) - {Scope.SUBMIT}, now=now)
+    assert "jobs:submit" in problem(acting.post(address, body, content_type=JSON), 403, "not-allowed")["detail"]
+    assert Job.objects.count() == there
+    assert AuditEntry.objects.filter(action="token.use").exclude(refused="").exists()
+    both = client_with(alice, Scope.SUBMIT, Scope.ACT, Scope.SCHEDULES, now=now)
+    assert both.post(address, body, content_type=JSON).status_code == 202
+    assert Job.objects.count() == there + 1
+
+
+@pytest.mark.django_db
+def test_what_makes_no_job_needs_none(alice: User, now: datetime) -> None:
+    waiting = submitted(owner=alice, now=now, due_at=now + timedelta(hours=1))
+    acting = client_with(alice, Scope.ACT, now=now)
+    assert acting.post(f"/api/jobs/{waiting.id}/retry").status_code == 200
+    body = {"action": "cancel", "ids": [str(waiting.id)]}
+    assert acting.post("/api/jobs/bulk-actions", body, content_type=JSON).status_code == 202
+    assert acting.post(f"/api/jobs/{waiting.id}/cancel").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("making", ["retry", "rerun", "bulk rerun", "run"])
+def test_what_makes_a_job_needs_somebody_who_may_submit_its_kind(making: str, alice: User, now: datetime) -> None:
+    alice, failed = scheduler(alice), failed_of(alice, now)
+    schedule = reports.scheduled("nightly", now=now)
+    access.set_rule("system.echo", submitters=[], readers=None, actor=None, now=now)
+    client = client_of(alice)
+    there = Job.objects.filter(kind="system.echo").count()
+    if making == "bulk rerun":
+        order = {"action": "rerun", "ids": [str(failed.id)]}
+        bulk = client.post("/api/jobs/bulk-actions", order, content_type=JSON).json()["id"]
+        assert run(bulk).result["left_alone"] == 1
+    else:
+        about = f"jobs/{failed.id}" if making != "run" else f"schedules/{schedule.pk}"
+        problem(client.post(f"/api/{about}/{making}", {}, content_type=JSON), 403, "not-allowed")
+    assert Job.objects.filter(kind="system.echo").count() == there
 
 
 def test_a_token_used_for_what_it_is_not_for_is_in_the_audit(alice: User, now: datetime) -> None:
