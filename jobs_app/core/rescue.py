@@ -22,6 +22,11 @@ from jobs_app.models import Job
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+LEDGER_WENT = "the ledger went away while it ran"
+DOUBLED = 12
+LONGEST_WAIT = timedelta(minutes=5)
+"""How often the wait of a job is doubled under which the ledger goes away again and again, and the longest."""
+
 WRITES = ("BEGIN", "INSERT", "UPDATE", "DELETE")
 
 
@@ -58,9 +63,12 @@ def lost_child(
 def lost_ledger(job: Job, *, now: datetime) -> bool:
     """Rescue a job under which the ledger went away; what it had not committed is gone. Returns whether it was ours.
 
-    That is not held against the job: its worker lives, and outages must not add up to an end.
+    That is not held against the job: its worker lives, and outages must not add up to an end. But a job may break its
+    own connection each time, so from the second time on it waits first: a second, then twice as long each time.
     """
-    return _rescue(job, "the ledger went away while it ran", now, lapsed=False, killed=False)
+    before = job.attempts.filter(outcome=Outcome.LOST, error=LEDGER_WENT).values("id")[:DOUBLED].count()
+    wait = timedelta(seconds=2 ** (before - 1)) if before else timedelta(0)
+    return _rescue(job, LEDGER_WENT, now, lapsed=False, killed=False, wait=min(wait, LONGEST_WAIT))
 
 
 class Vigil:
@@ -148,8 +156,9 @@ def _rescue_each(jobs: Iterable[Job], reason: str, now: datetime, *, lapsed: boo
 
 
 def _rescue(
-    seen: Job, reason: str, now: datetime, *, lapsed: bool, killed: bool = True, vigil: Vigil | None = None
-) -> bool:
+    seen: Job, reason: str, now: datetime, *, lapsed: bool, killed: bool = True, vigil: Vigil | None = None,
+    wait: timedelta = timedelta(0),
+) -> bool:  # fmt: skip
     alike = fingerprints.of(seen.kind, "WorkerLost", reason)
     with queries.brief():
         if vigil is not None and vigil.outage:
@@ -168,7 +177,9 @@ def _rescue(
             changes = {"kills": kills, "error": words, "error_type": "WorkerLost", "fingerprint": alike}
             _end(job, State.FAILED, EventName.FAILED, words, now, **changes)
         else:
-            _end(job, State.QUEUED, EventName.RESCUED, reason, now, kills=kills, fingerprint=alike)
+            later: dict[str, Any] = {"due_at": now + wait} if wait else {}
+            target = State.RETRYING if wait else State.QUEUED
+            _end(job, target, EventName.RESCUED, reason, now, kills=kills, fingerprint=alike, **later)
         claims.end_attempt(job, Outcome.LOST, now=now, error=reason, error_type="WorkerLost")
         queue = job.queue
         transaction.on_commit(lambda: dispatch.nudge(queue), robust=True)

@@ -12,7 +12,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import OperationalError, connection
 
-from jobs_app.core import clock, execution, rescue, settlement
+from jobs_app.core import claims, clock, execution, rescue, settlement, transitions
+from jobs_app.lifecycle import State
 from jobs_app.models import Attempt
 from tests.support.ledger import HOLDER, altered, claimed, fresh, happened, run, submitted
 from tests.support.processes import eventually
@@ -83,15 +84,32 @@ def test_an_atomic_job_under_which_the_ledger_went_away_runs_again_without_using
     assert Group.objects.count() == 1
 
 
-def test_outages_never_add_up_to_an_end(outage: Callable[..., Outage], configured: Callable[..., None]) -> None:
+def test_outages_never_add_up_to_an_end_but_each_has_it_wait_longer(
+    outage: Callable[..., Outage], configured: Callable[..., None]
+) -> None:
+    """A job that breaks its own connection each time must not be tried again at once for ever."""
     configured(max_kills=1)
     job = submitted("probe.atomic_writer", {"name": "once"})
-    for _ in range(3):
+    waits = []
+    for _ in range(4):
         outage('"result_bytes" =', 1)
         assert execution.run([job.id], holder=HOLDER) == 1
-        assert fresh(job).state == "queued"
+        row, ended_at = fresh(job), Attempt.objects.latest("number").finished_at
+        waits.append((row.state, max((row.due_at - ended_at).total_seconds(), 0)))
+        transitions.make_due([job.id], State.RETRYING, now=clock.database_now())
+    assert waits == [("queued", 0), ("retrying", 1), ("retrying", 2), ("retrying", 4)]
     assert execution.run([job.id], holder=HOLDER) == 1
-    assert (fresh(job).state, fresh(job).attempt) == ("succeeded", 4)
+    assert (fresh(job).state, fresh(job).attempt, fresh(job).kills) == ("succeeded", 5, 0)
+
+
+def test_that_wait_is_five_minutes_at_most(now: datetime) -> None:
+    job = submitted("probe.atomic_writer", {"name": "once"}, now=now)
+    for _ in range(15):
+        (row,) = claims.claim([job.id], holder=HOLDER, now=now)
+        assert rescue.lost_ledger(row, now=now)
+        assert fresh(job).due_at - now <= rescue.LONGEST_WAIT
+        transitions.make_due([job.id], State.RETRYING, now=now)
+    assert fresh(job).due_at - now == rescue.LONGEST_WAIT
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite needs no watching")
