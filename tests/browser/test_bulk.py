@@ -6,14 +6,15 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from jobs_app.core import clock
+from jobs_app.core import clock, control
 from jobs_app.core.bulk.orders import KIND
-from jobs_app.lifecycle import State
-from jobs_app.models import Job
+from jobs_app.lifecycle import FINAL, State
+from jobs_app.models import Job, Queue
 from jobs_app.models.guard import writing
 from tests.browser.conftest import Open
 from tests.support.ledger import submitted
@@ -23,13 +24,16 @@ PICTURES = os.environ.get("WEIR_TEST_PICTURES", "")
 """A directory to which what was looked at is saved, for people to look at too."""
 
 MANY = 500
+ROOM = 60
+"""Jobs that a queue takes which is to be full half way."""
 
 
-def failed(owner: User, count: int) -> None:
+def failed(owner: User, count: int, kind: str = "system.echo", **parameters: Any) -> None:
     """So many jobs that failed; run again, they succeed."""
     now = clock.database_now()
     for number in range(count):
-        submitted("system.echo", {"text": f"order {number}"}, owner=owner, due_at=now + timedelta(days=1))
+        given = parameters or {"text": f"order {number}"}
+        submitted(kind, given, owner=owner, due_at=now + timedelta(days=1))
     with writing():
         ended = {"state": State.FAILED, "finished_at": now, "error": "the depot was closed", "error_type": "OSError"}
         Job.objects.filter(owner=owner, state=State.SCHEDULED).update(**ended)
@@ -82,20 +86,31 @@ def test_five_hundred_failed_jobs_are_retried(opened: Open, alice: User, workers
 
 
 def test_it_is_cancelled_half_way(opened: Open, alice: User, workers: Workers) -> None:
-    failed(alice, MANY)
+    """New jobs that last hold every slot and fill the queue, so it stands half way until it is cancelled."""
+    failed(alice, MANY, "system.sleep", seconds=600)
+    with writing():
+        Queue.objects.update_or_create(name="default", defaults={"limit": ROOM, "user_share": ROOM})
     page = opened(alice)
     from_list_to_preview(page, "Run again …")
     page.get_by_label("Yes, I mean all 500 jobs").check()
     page.get_by_role("button", name="Run again 500 jobs").click()
     page.wait_for_url("**/jobs/*-*/")
+    eventually(lambda: _stands(KIND, State.QUEUED), what="the bulk action to wait for a worker, half way")
+    expect(page.locator("#job-standing")).to_contain_text("queued")
     page.get_by_role("button", name="Cancel").click()
-    dialog = page.get_by_role("dialog")
-    eventually(lambda: Job.objects.filter(rerun_of__isnull=False).exists(), what="the first new job")
-    dialog.get_by_role("button", name="Cancel the job").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
     bulk = finished(Job.objects.get(kind=KIND).id)
     made = Job.objects.filter(rerun_of__isnull=False).count()
     assert (bulk.state, bulk.cancel_requested_at is not None, 0 < made < MANY) == ("cancelled", True, True), made
     expect(page.locator("#job-standing")).to_contain_text("cancelled")
-    expect(page.locator("#job-log")).to_contain_text(f"stopped: {made} of {MANY} jobs: {made} run again as a new job")
+    expect(page.locator("#job-log")).to_contain_text(f"{made} of {MANY} jobs: {made} run again as a new job")
     look(page, "cancelled")
+    for job in Job.objects.filter(rerun_of__isnull=False).exclude(state__in=sorted(FINAL)).order_by("-id"):
+        control.cancel(job.id, actor=None, now=clock.database_now())
+    workers.settle()
     assert Job.objects.filter(rerun_of__isnull=False).count() == made
+
+
+def _stands(kind: str, state: State) -> bool:
+    """Whether the job of that kind has begun, and stands so."""
+    return Job.objects.filter(kind=kind, attempt__gt=0, state=state).exists()

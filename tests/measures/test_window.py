@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from jobs_app import conf
 from jobs_app.core import submission, transport
 from jobs_app.errors import BrokerAway
-from jobs_app.models import Job, Queue
+from jobs_app.lifecycle import Outcome
+from jobs_app.models import Attempt, Job, Queue
 from jobs_app.models.guard import writing
 from tests.support import conveyor
 from tests.support.processes import Workers, eventually
@@ -53,9 +55,13 @@ def test_three_hundred_jobs_outlast_a_broker_that_forgets_and_never_fill_it(work
         for flush in range(FLUSHES):
             mark = JOBS * (FLUSHES - flush) // (FLUSHES + 1)
             eventually(lambda mark=mark: left.count() <= mark, PATIENCE, what=f"{mark} jobs left")
-            lost += conveyor.purge(QUEUE)
+            # Between two refills there may be nothing to lose.
+            lost += eventually(lambda: conveyor.purge(QUEUE) or not left.exists(), PATIENCE, what="messages to lose")
         eventually(lambda: not left.exists(), PATIENCE, what="every job to succeed")
     assert lost > 0, "something was lost indeed"
-    assert Job.objects.filter(id__in=ids, attempt=1).count() == JOBS
+    tried = Counter(Attempt.objects.filter(job__in=ids).values_list("outcome", flat=True))
+    # On a loaded machine a worker may stand still for longer than its lease; nothing else has a job tried once more.
+    assert tried.pop(Outcome.SUCCEEDED) == JOBS
+    assert set(tried) <= {Outcome.LOST}, tried
     assert depths
     assert 0 < max(depths) <= WINDOW, f"the broker held {max(depths)} messages, its window is {WINDOW}"

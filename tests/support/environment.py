@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -44,4 +45,12 @@ def prepare() -> None:
         os.environ["DATABASE_URL"] = postgres.start(directory / "postgres")
 
 
+def listen() -> None:
+    """Heed SIGINT, also in a background job of a plain shell, which has it ignored: processes started here would
+    inherit that, and not stop by Ctrl-C as those do that people start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+listen()
 prepare()
