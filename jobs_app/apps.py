@@ -16,10 +16,11 @@ class JobsAppConfig(AppConfig):
         """Load kinds (a bad declaration stops the start), register checks, give threads their work."""
         from jobs_app import checks, conf, desk, registry
         from jobs_app.core import desk as core_desk
-        from jobs_app.core import dispatch, ends, submission, transport
+        from jobs_app.core import dispatch, ends, logins, submission, transport
         from jobs_app.core.webhooks import sending
 
         checks.register()
+        logins.connect()
         registry.bind(submission.submit)
         desk.bind(core_desk)
         registry.load(("tasks.kinds", *conf.current().kind_modules))

@@ -19,7 +19,20 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from jobs_app import conf
-from jobs_app.core import access, admission, audit, chunks, clock, ends, estimates, gate, refusals, shares, transport
+from jobs_app.core import (
+    access,
+    admission,
+    audit,
+    chunks,
+    clock,
+    ends,
+    estimates,
+    gate,
+    logins,
+    refusals,
+    shares,
+    transport,
+)
 from jobs_app.core import turnstile as turnstiles
 from jobs_app.core.admission import policies
 from jobs_app.core.line import line
@@ -178,7 +191,7 @@ def _fresh_admission(
 ) -> Iterator[None]:
     """What this process remembers of queues, users and tokens is of the test's own tables."""
     kept = (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules, ends.teller, chunks.memory)
-    for each in kept:
+    for each in (*kept, logins.tries):
         each.forget()  # type: ignore[attr-defined]
     estimates.forget()
     if "transactional_db" not in request.fixturenames:

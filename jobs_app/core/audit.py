@@ -41,6 +41,9 @@ TEXT, ITEMS, DEPTH, BYTES = 500, 50, 4, 8_000
 REFUSALS_A_MINUTE = 30
 """Refused entries of one actor that a process writes in a minute: whoever knocks on doors must not fill the table."""
 
+STRANGER = "(not logged in)"
+"""Stands for the name of somebody who has none: no user may be called so."""
+
 ACTORS = 1_000
 """Actors whose refusals a process counts apart."""
 
@@ -82,15 +85,20 @@ def origin(surface: Via, *, address: str = "", token: int | None = None) -> Iter
 
 def came_with(token: int, grants: frozenset[Scope]) -> None:
     """Note the API token that the request under way came with, and what it is for."""
-    here = _origin.get()
-    if here is not None:
-        here.token, here.grants = token, grants
+    origin = _origin.get()
+    if origin is not None:
+        origin.token, origin.grants = token, grants
+
+
+def here() -> Origin | None:
+    """From where it is acted; None where no surface has said it."""
+    return _origin.get()
 
 
 def token() -> tuple[int | None, frozenset[Scope] | None]:
     """The API token that the request under way came with, and its scopes; None where it came without one."""
-    here = _origin.get()
-    return (here.token, here.grants) if here is not None else (None, None)
+    origin = _origin.get()
+    return (origin.token, origin.grants) if origin is not None else (None, None)
 
 
 def record(
@@ -102,22 +110,24 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     refused: str = "",
+    counted: bool = False,
 ) -> None:
     """Write down an action, in the caller's transaction.
 
-    actor: None is the system. action: a dotted slug, such as ``queue.pause``. subject: a noun and a name, such as
-    ``queue default``. before, after: what changed, small, and never a secret; what is too large is cut. refused: why it
-    was not done; such an entry is written when the transaction under way has been rolled back (``origin`` does), and
-    only so many of one actor are.
+    actor: None is the system; who is not logged in stands as ``STRANGER``. action: a dotted slug, such as
+    ``queue.pause``. subject: a noun and a name, such as ``queue default``. before, after: what changed, small, and
+    never a secret; what is too large is cut. refused: why it was not done; such an entry is written when the
+    transaction under way has been rolled back (``origin`` does), and only so many of one actor are, unless the caller
+    has counted them.
     """
-    if refused and not knocks.admit(actor.pk if actor is not None else None):
+    if refused and not counted and not knocks.admit(actor.pk if actor is not None else None):
         return
     here = _origin.get() or Origin()
     here.refused = here.refused or bool(refused)
     entry = AuditEntry(
         at=now,
         actor_key=actor.pk if actor is not None else None,
-        actor=_text(actor.get_username() if actor is not None else "", 150),
+        actor=_text(_name(actor), 150),
         action=_text(action, 60),
         subject=_text(subject, 200),
         before=_small(before),
@@ -200,6 +210,12 @@ class Knocks:
 
 
 knocks = Knocks()
+
+
+def _name(actor: User | AnonymousUser | None) -> str:
+    if actor is None:
+        return ""
+    return actor.get_username() if actor.is_authenticated else STRANGER
 
 
 def _text(value: str, most: int) -> str:

@@ -27,7 +27,7 @@ BATCH = 1_000
 SYSTEM = "system"
 """How a filter names the system, which has no user's name."""
 
-NOUNS = ("job", "kind", "queue", "schedule", "token", "user", "group", "worker", "audit")
+NOUNS = ("job", "kind", "queue", "schedule", "token", "user", "group", "worker", "audit", "view", "webhook")
 """What the name in a subject may follow: "default" finds "queue default"."""
 
 
@@ -36,7 +36,7 @@ class EntryView(View):
 
     id: int
     at: datetime
-    actor: str | None = Field(description="The user's name at that time; null for the system.")
+    actor: str | None = Field(description="The user's name then; null for the system, (not logged in) for nobody.")
     action: str
     subject: str
     before: Any

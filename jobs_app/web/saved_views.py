@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from jobs_app.core import clock
 from jobs_app.core import saved_views as core
 from jobs_app.errors import Conflict, InvalidRequest
 from jobs_app.reads import saved_views as reads
@@ -32,7 +33,10 @@ def save(request: HttpRequest) -> HttpResponse:
     form = request.POST
     at = Address(form.get("q", ""), columns.chosen(form.getlist("columns")))
     try:
-        row = core.save(user_of(request), form.get("name", ""), at.text, at.columns, shared=form.get("shared") == "on")
+        row = core.save(
+            user_of(request), form.get("name", ""), at.text, at.columns,
+            shared=form.get("shared") == "on", now=clock.database_now(),
+        )  # fmt: skip
     except (InvalidRequest, Conflict) as error:
         messages.error(request, str(error))
     else:
@@ -45,7 +49,7 @@ def save(request: HttpRequest) -> HttpResponse:
 def rename(request: HttpRequest, view_id: int) -> HttpResponse:
     """Give a view of mine another name."""
     try:
-        core.rename(user_of(request), view_id, request.POST.get("name", ""))
+        core.rename(user_of(request), view_id, request.POST.get("name", ""), now=clock.database_now())
     except (InvalidRequest, Conflict) as error:
         messages.error(request, str(error))
     return redirect("views")
@@ -55,6 +59,6 @@ def rename(request: HttpRequest, view_id: int) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, view_id: int) -> HttpResponse:
     """Delete a view of mine."""
-    row = core.delete(user_of(request), view_id)
+    row = core.delete(user_of(request), view_id, now=clock.database_now())
     messages.success(request, f"The view “{row.name}” is gone; its jobs are not.")
     return redirect("views")

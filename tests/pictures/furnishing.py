@@ -160,9 +160,9 @@ def _operators(ada: User, grace: User, katherine: User, now: datetime) -> None:
         lane_control.pause("mail", actor=katherine, now=now - 3 * HOUR)
     tokens.issue(ada, "nightly import", now=now - 20 * HOUR)
     tokens.issue(ada, "dashboard in the hall", grants=("jobs:read",), now=now - 400 * HOUR)
-    saved_views.save(ada, "Failed today", "state:failed since:1d", shared=True)
-    saved_views.save(ada, "Videos", "kind:media.transcode", ("state", "standing", "queue", "took"))
-    saved_views.save(ada, "Oslo's orders", "kind:orders.sync param.shop:Oslo")
+    saved_views.save(ada, "Failed today", "state:failed since:1d", shared=True, now=now)
+    saved_views.save(ada, "Videos", "kind:media.transcode", ("state", "standing", "queue", "took"), now=now)
+    saved_views.save(ada, "Oslo's orders", "kind:orders.sync param.shop:Oslo", now=now)
 
 
 def _answer(ada: User, now: datetime) -> None:

@@ -51,6 +51,6 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
         "token_id": tokens.issue(owner, text, now=now)[0].pk, "artifact_id": upload.id, "artifact": f"{file}.txt",
         "dataset_id": growing.made(owner, text).pk, "id": owner.pk,
         "webhook_id": endpoint.pk, "delivery_id": endpoint.deliveries.latest("pk").pk,
-        "view_id": saved_views.save(owner, text[:50], "state:failed").pk, "run": speak(file, now),
+        "view_id": saved_views.save(owner, text[:50], "state:failed", now=now).pk, "run": speak(file, now),
         "post_id": Post.objects.create(author=owner, text=text, created_at=now, job=done.id).pk,
     }  # fmt: skip
