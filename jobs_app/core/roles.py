@@ -29,7 +29,7 @@ SCHEDULES = frozenset(
     f"django_celery_beat.{verb}_{model}" for model in TIMINGS for verb in ("view", "add", "change", "delete")
 )
 QUEUES = frozenset({"jobs_app.control_queue", "jobs_app.change_queue"})
-NEW = frozenset({"jobs_app.control_worker", "jobs_app.mark_deploy"})
+NEW = frozenset({"jobs_app.control_worker", "jobs_app.mark_deploy", "jobs_app.open_flower"})
 OPERATE = VIEW | SUBMIT | SCHEDULES | QUEUES | NEW | {"jobs_app.see_all_jobs", "jobs_app.act_on_all_jobs"}
 ACCOUNTS = frozenset(f"auth.{verb}_user" for verb in ("view", "add", "change", "delete")) | {"auth.view_group"}
 
@@ -41,6 +41,9 @@ ROLES: dict[str, frozenset[str]] = {
 }
 """What the members of each group may do; in the admin, if they are staff. Submitters see and act on their own jobs."""
 
+POWERS = ROLES["administrators"] - ROLES["submitters"]
+"""What is more than acting on one's own."""
+
 FORMER = {name: permissions - NEW for name, permissions in ROLES.items() if name != "administrators"}
 """What releases before this one gave, whose groups have no row of Role."""
 
@@ -51,6 +54,11 @@ def keep() -> dict[str, bool]:
     Raises Conflict if the permissions are not there yet.
     """
     return {name: _kept(name, permissions) for name, permissions in ROLES.items()}
+
+
+def has_powers(user: User) -> bool:
+    """Whether this user may do more than look after their own jobs, by a role or otherwise."""
+    return user.is_staff or user.is_superuser or bool(POWERS & user.get_all_permissions())
 
 
 def give(user: User, role: str, *, actor: User | None, now: datetime) -> bool:
