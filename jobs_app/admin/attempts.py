@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,9 +11,13 @@ from unfold.decorators import display
 
 from jobs_app.admin import presentation
 from jobs_app.admin.attempt_display import AttemptDisplay
-from jobs_app.admin.base import LedgerAdmin
+from jobs_app.admin.base import LedgerAdmin, user_of
 from jobs_app.admin.filters import OutcomeFilter
+from jobs_app.core import access
 from jobs_app.models import Attempt
+
+SAID = {"error", "traceback_shown"}
+"""Fields that may repeat parameters."""
 
 
 @admin.register(Attempt)
@@ -34,7 +40,15 @@ class AttemptAdmin(AttemptDisplay, LedgerAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         """Of each job, only what is shown."""
         rows: QuerySet[Attempt] = super().get_queryset(request)
-        return rows.select_related("job").only(*(field.name for field in Attempt._meta.concrete_fields), "job__kind")
+        columns = (field.name for field in Attempt._meta.concrete_fields)
+        return rows.select_related("job").only(*columns, "job__kind", "job__owner")
+
+    def get_fields(self, request: HttpRequest, obj: Attempt | None = None) -> Any:
+        """Not what failed in its own words, to those who may not see the job's parameters."""
+        job = obj.job if obj is not None else None
+        if job is None or access.sees_parameters(user_of(request), job.kind, job.owner_id):
+            return self.fields
+        return tuple(name for name in self.fields if name not in SAID)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str

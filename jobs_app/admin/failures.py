@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import F, Model, QuerySet
+from django.db.models import Case, F, Model, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,7 +19,7 @@ from jobs_app import searching
 from jobs_app.admin import acting, presentation
 from jobs_app.admin.base import LedgerAdmin, user_of
 from jobs_app.admin.filters import KindFilter, StatusFilter
-from jobs_app.core import failure_control
+from jobs_app.core import access, failure_control
 from jobs_app.core.clock import database_now
 from jobs_app.criteria import JobFilter
 from jobs_app.fingerprints import Status
@@ -53,8 +53,12 @@ class FailureAdmin(LedgerAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[FailureGroup]:
         """The groups that this user may see, each with what was seen of it: one row of the sights."""
         rows: QuerySet[FailureGroup] = super().get_queryset(request)
-        seen = {f"seen_{name}": F(f"sights__{name}") for name in SIGHT}
+        seen: dict[str, Any] = {f"seen_{name}": F(f"sights__{name}") for name in SIGHT}
         mine = whose(user_of(request))
+        shut = access.unreadable(user_of(request)) if mine == EVERYBODY else ()
+        if shut:  # what failed may repeat parameters
+            untold = When(kind__in=sorted(shut), then=Value(""))
+            seen["seen_message"] = Case(untold, default=F("sights__message"))
         return rows.filter(sights__owner=mine).annotate(**seen, seen_owner=F("sights__owner"))
 
     def has_module_permission(self, request: HttpRequest) -> bool:

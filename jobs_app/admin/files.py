@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from jobs_app.admin import presentation
-from jobs_app.admin.base import LedgerAdmin
+from jobs_app.admin.base import LedgerAdmin, user_of
 from jobs_app.admin.filters import CreatedFilter
+from jobs_app.core import access
 from jobs_app.models import Artifact
 
 
@@ -31,9 +32,10 @@ class ArtifactAdmin(LedgerAdmin):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Artifact]:
-        """With their owners."""
+        """Those that this user may read, with their owners."""
         rows: QuerySet[Artifact] = super().get_queryset(request)
-        return rows.select_related("owner")
+        readable = access.readable_files(user_of(request))
+        return (rows & readable).select_related("owner")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Artifact], search_term: str

@@ -31,8 +31,16 @@ class AttemptInline(AttemptDisplay, LedgerInline):
 
     model = Attempt
     verbose_name_plural = "Attempts"
-    fields = readonly_fields = ("number", "outcome_label", "started", "took", "holder", "error", "traceback_shown")
+    fields: tuple[str, ...] = ("number", "outcome_label", "started", "took", "holder", "error", "traceback_shown")
+    readonly_fields = fields
     ordering = ("number",)
+
+
+class ShutAttemptInline(AttemptInline):
+    """For those who may not see the job's parameters: an error may repeat them."""
+
+    fields = ("number", "outcome_label", "started", "took", "holder", "error_type")
+    readonly_fields = fields
 
 
 class EventInline(LedgerInline):
@@ -40,7 +48,8 @@ class EventInline(LedgerInline):
 
     model = Event
     verbose_name_plural = "Events"
-    fields = readonly_fields = ("moment", "name", "source", "target", "attempt", "actor", "reason")
+    fields: tuple[str, ...] = ("moment", "name", "source", "target", "attempt", "actor", "reason")
+    readonly_fields = fields
     ordering = ("id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -52,6 +61,13 @@ class EventInline(LedgerInline):
     def moment(self, event: Event) -> str:
         """When."""
         return presentation.moment(event.at)
+
+
+class ShutEventInline(EventInline):
+    """For those who may not see the job's parameters: a reason may repeat them."""
+
+    fields = ("moment", "name", "source", "target", "attempt", "actor")
+    readonly_fields = fields
 
 
 class OutputInline(LedgerInline):

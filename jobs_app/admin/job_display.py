@@ -34,7 +34,7 @@ class JobDisplay:
     @display(description="Progress")
     def progress_shown(self, job: Job) -> str:
         """How far, and the handler's last word on it."""
-        return f"{job.progress:.0%} {job.progress_message}".strip()
+        return f"{job.progress:.0%} {job.progress_message if _seen(job) else ''}".strip()
 
     @display(description="Attempts")
     def attempts_shown(self, job: Job) -> str:
@@ -86,14 +86,13 @@ class JobDisplay:
     @display(description="Parameters")
     def parameters_shown(self, job: Job) -> str:
         """As validated, secrets starred out; the sealed ones are never read here."""
-        viewer = getattr(job, "viewer", ANYONE)
-        if not access.sees_parameters(viewer, job.kind, job.owner_id):
-            return hidden(job.kind)
-        return presentation.as_json(job.parameters)
+        return presentation.as_json(job.parameters) if _seen(job) else hidden(job.kind)
 
     @display(description="Result")
     def result_shown(self, job: Job) -> str:
         """What the handler returned, or where a large one lies."""
+        if not _seen(job):
+            return hidden(job.kind)
         if job.result is None and job.result_bytes > len("null"):
             return f"{presentation.size(job.result_bytes)}, kept as an artifact"
         return presentation.as_json(job.result)
@@ -101,9 +100,10 @@ class JobDisplay:
     @display(description="Error")
     def error_shown(self, job: Job) -> str:
         """Why it failed, in words; the traceback of each attempt is under Attempts."""
-        if not job.error:
+        told = job.error if _seen(job) else ""
+        if not (told or job.error_type):
             return "-"
-        text = f"{job.error_type}: {job.error}" if job.error_type else job.error
+        text = ": ".join(filter(None, (job.error_type, told)))
         return format_html('<div class="weir-block">{}</div>', text)
 
     @display(description="Runs again")
@@ -131,4 +131,9 @@ class JobDisplay:
     @display(description="Preview")
     def preview_shown(self, job: Job) -> str:
         """What its kind showed when it was submitted."""
-        return presentation.as_json(job.preview)
+        return presentation.as_json(job.preview) if _seen(job) else hidden(job.kind)
+
+
+def _seen(job: Job) -> bool:
+    """Whether whoever looks may see the parameters, and what may repeat them. In lists that is anyone."""
+    return access.sees_parameters(getattr(job, "viewer", ANYONE), job.kind, job.owner_id)

@@ -9,11 +9,20 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from jobs_app.admin.base import user_of
 from jobs_app.admin.filters import CreatedFilter, KindFilter, QueueFilter, StateFilter, ViaFilter
-from jobs_app.admin.inlines import AttemptInline, EventInline, LogLineInline, OutputInline
+from jobs_app.admin.inlines import (
+    AttemptInline,
+    EventInline,
+    LogLineInline,
+    OutputInline,
+    ShutAttemptInline,
+    ShutEventInline,
+)
 from jobs_app.admin.job_actions import JobActions
 from jobs_app.admin.job_display import JobDisplay
 from jobs_app.admin.submission import KindsView, SubmitView
+from jobs_app.core import access
 from jobs_app.models import Job
 
 LIST = "jobs_app_job_changelist"
@@ -70,6 +79,12 @@ class JobAdmin(JobDisplay, JobActions):
         if found is not None:
             found.viewer = request.user  # type: ignore[attr-defined]
         return found
+
+    def get_inlines(self, request: HttpRequest, obj: Job | None) -> Any:
+        """Who may not see its parameters is shown when it moved, and not what was said."""
+        if obj is None or access.sees_parameters(user_of(request), obj.kind, obj.owner_id):
+            return self.inlines
+        return (ShutAttemptInline, ShutEventInline)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str

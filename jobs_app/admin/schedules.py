@@ -199,8 +199,12 @@ class ScheduleAdmin(GuardedAdmin):
         row = getattr(schedule, "weir_schedule", None)
         if row is None or not schedule.enabled:
             return "-" if schedule.enabled else "paused"
-        if row.broken or row.held_up:
-            return f"broken: {row.broken}" if row.broken else f"put off: {row.held_up}"
+        if row.broken:
+            # What breaks it may be a parameter.
+            seen = _readable(getattr(schedule, "viewer", ANYONE), schedule)
+            return f"broken: {row.broken if seen else hidden(_kind_of(schedule))}"
+        if row.held_up:
+            return f"put off: {row.held_up}"
         return f"due {presentation.moment(row.next_due_at)}"
 
     @display(description="Does")

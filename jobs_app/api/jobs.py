@@ -228,8 +228,9 @@ def follow(
     after: int = functions.Query(0, ge=0, le=LINE_LIMIT, description="Only log lines after the one with this id."),
 ) -> HttpResponse:
     """The job as server-sent events: job, log and, when it has ended, end. Answers with the stream's own address."""
-    jobs.job(user_of(request), job_id)
-    address = f"{conf.current().stream_url.rstrip('/')}/stream/jobs/{job_id}?ticket={tickets.issue(job_id)}"
+    whole = not jobs.job(user_of(request), job_id).parameters_hidden
+    ticket = tickets.issue(job_id, whole=whole)
+    address = f"{conf.current().stream_url.rstrip('/')}/stream/jobs/{job_id}?ticket={ticket}"
     return HttpResponse(status=307, headers={"Location": f"{address}&after={after}" if after else address})
 
 

@@ -18,11 +18,20 @@ LINES = 500
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A job as it was read: its JSON, and what the poller needs to know of it."""
+    """A job as it was read: its JSON, and what the poller needs to know of it.
+
+    closed: the JSON for those who may not see its parameters, of a kind that is limited; else empty.
+    """
 
     text: bytes
     state: str
     final: bool
+    closed: bytes = b""
+
+    @property
+    def limited(self) -> bool:
+        """Whether it is not as a whole for anyone who sees the job."""
+        return bool(self.closed)
 
 
 GONE = Snapshot(b"", "removed", final=True)
@@ -61,4 +70,6 @@ def changed(last: int | None) -> tuple[int, set[int | None]]:
 
 
 def _snapshot(view: JobView) -> Snapshot:
-    return Snapshot(view.model_dump_json().encode(), view.state.value, view.final)
+    shut = view.for_anyone()
+    closed = b"" if shut is view else shut.model_dump_json().encode()
+    return Snapshot(view.model_dump_json().encode(), view.state.value, view.final, closed)

@@ -120,11 +120,11 @@ class Application:
         if address is None:
             return self.lists.watch(tickets.check_list(ticket))
         job_id = UUID(address[1])
-        tickets.check(ticket, job_id)
+        whole = tickets.check(ticket, job_id)
         last = LAST_ID.fullmatch(given.get("last-event-id", "")) or LAST_ID.fullmatch(query.get("after", ["0"])[0])
         if last is not None and last[2] == f".{ENDED}":
             return None
-        return self.poller.watch(job_id, int(last[1]) if last is not None else 0)
+        return self.poller.watch(job_id, int(last[1]) if last is not None else 0, whole=whole)
 
     async def _follow(self, watcher: Watcher | ListWatcher, receive: Receive, send: Send) -> None:
         """Send what the watcher is given until the job has ended or the reader is gone."""

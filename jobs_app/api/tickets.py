@@ -14,21 +14,26 @@ LIFE = timedelta(hours=1)
 
 LENGTH = 200
 LIST = "list of jobs:"
+WHOLE = ".whole"
 
 
-def issue(job_id: UUID) -> str:
-    """A ticket to one job's stream."""
-    return _signer().sign(str(job_id))
+def issue(job_id: UUID, *, whole: bool = False) -> str:
+    """A ticket to one job's stream. whole: for somebody who may see the job's parameters, and what may repeat them."""
+    return _signer().sign(f"{job_id}{WHOLE}" if whole else str(job_id))
 
 
-def check(ticket: str, job_id: UUID) -> None:
-    """Raise NotAllowed unless ``ticket`` was issued for this job within the last hour."""
+def check(ticket: str, job_id: UUID) -> bool:
+    """Whether ``ticket`` opens this job's stream as a whole; else what may repeat its parameters is left out.
+
+    Raises NotAllowed unless it was issued for this job within the last hour.
+    """
     try:
         opened = _signer().unsign(ticket[:LENGTH], max_age=LIFE)
     except signing.BadSignature:
         opened = ""
-    if opened != str(job_id):
+    if opened.removesuffix(WHOLE) != str(job_id):
         raise NotAllowed("expected a valid ticket for this job's stream; ask /api/jobs/{id}/events for a new one")
+    return opened.endswith(WHOLE)
 
 
 def issue_list(owner: int | None) -> str:

@@ -24,10 +24,14 @@ ENDED = "end"
 
 
 class Watcher:
-    """One reader of one job. ``cursor`` is the id of the last log line it was given."""
+    """One reader of one job. ``cursor`` is the id of the last log line it was given.
 
-    def __init__(self, job_id: UUID, after: int) -> None:
+    sees: whether the job's parameters, and what may repeat them, are for this reader, where they are not for anyone.
+    """
+
+    def __init__(self, job_id: UUID, after: int, *, sees: bool = False) -> None:
         self.job_id = job_id
+        self.sees = sees
         self.cursor = after
         self.ended = False
         self.wake = asyncio.Event()
@@ -48,14 +52,17 @@ class Watcher:
 
     def give(self, snapshot: Snapshot, lines: list[tuple[int, bytes]], *, whole: bool) -> None:
         """Put what is new into the outbox; ``whole``: there is no line that was not read."""
+        told = self.sees or not snapshot.limited
         for line_id, text in lines:
             if line_id > self.cursor:
                 self.cursor = line_id
-                self._put(b"log", text)
-        if snapshot.text != self._seen:
-            self._seen = snapshot.text
+                if told:
+                    self._put(b"log", text)
+        shown = snapshot.text if told else snapshot.closed
+        if shown != self._seen:
+            self._seen = shown
             if snapshot is not GONE:
-                self._put(b"job", snapshot.text)
+                self._put(b"job", shown)
         if snapshot.final and whole:
             self._put(ENDED.encode(), b'{"state":"%s"}' % snapshot.state.encode(), mark=b"." + ENDED.encode())
             self.ended = True
@@ -85,13 +92,13 @@ class Poller:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="weir-stream")
         self._task: asyncio.Task[None] | None = None
 
-    def watch(self, job_id: UUID, after: int) -> Watcher:
-        """Begin to watch. Raises TooManyStreams."""
+    def watch(self, job_id: UUID, after: int, *, whole: bool = False) -> Watcher:
+        """Begin to watch; whole: also what is not for anyone. Raises TooManyStreams."""
         if self._count >= self._limit:
             raise TooManyStreams(f"expected fewer than {self._limit} open streams on this server; try again later")
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
-        watcher = Watcher(job_id, after)
+        watcher = Watcher(job_id, after, sees=whole)
         self._watchers.setdefault(job_id, set()).add(watcher)
         self._count += 1
         self._fresh.add(job_id)

@@ -1,5 +1,7 @@
 """Who may submit jobs, of which kinds, and who may see the parameters of others' jobs.
 
+Who may not see the parameters of a job does not see what may repeat them either: see ``sees_parameters``.
+
 A user who is in none of the roles' groups submits, unless ROLES_REQUIRED; a member of one needs the permission that
 ``submitters`` have. Beside that a kind may be limited to groups. Superusers and the system (None) are not asked.
 
@@ -16,22 +18,23 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists, OuterRef, Q
 
-from jobs_app import conf, registry, scopes
+from jobs_app import conf, registry, scopes, wire
 from jobs_app.core import audit, queries
 from jobs_app.criteria import JobFilter
 from jobs_app.errors import NotAllowed, NotFound
-from jobs_app.models import Job, KindAccess
+from jobs_app.models import Artifact, Job, JobInput, KindAccess
+from jobs_app.models.artifact import ArtifactQuerySet
 from jobs_app.models.guard import writing
 from jobs_app.models.job import JobQuerySet
 from jobs_app.models.search import matching
 from jobs_app.scopes import Scope
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
+    from django.contrib.auth.models import User
 
     Viewer = User | AnonymousUser | None
 
@@ -120,18 +123,38 @@ def check_token(user: User | None, scope: Scope, what: str, *, now: datetime) ->
 
 
 def sees_parameters(viewer: Viewer, kind: str, owner: int | None) -> bool:
-    """Whether this user sees the parameters of a job of that kind and owner, provided that they see the job."""
-    readers = rules.of(kind).read
-    if readers is None or viewer is None or getattr(viewer, "is_superuser", False):
-        return True
-    if viewer.pk is not None and viewer.pk == owner:
-        return True
-    return viewer.is_authenticated and bool(readers & standing(viewer).groups)
+    """Whether this user sees the parameters of a job of that kind and owner, provided that they see the job.
+
+    With them goes all that its handler or its kind may have made of them: preview, result, files taken and made, log,
+    last word on its progress, errors and tracebacks, also where they are told of many jobs or sent elsewhere.
+    """
+    return (viewer is not None and viewer.pk is not None and viewer.pk == owner) or kind not in unreadable(viewer)
 
 
 def unreadable(viewer: Viewer) -> frozenset[str]:
     """The kinds whose parameters this user sees of their own jobs only: a search must not tell of others'."""
-    return frozenset(kind for kind in rules.all() if not sees_parameters(viewer, kind, None))
+    if viewer is None or getattr(viewer, "is_superuser", False):
+        return frozenset()
+    readers = {kind: rule.read for kind, rule in rules.all().items() if rule.read is not None}
+    theirs = standing(viewer).groups if readers and viewer.is_authenticated else frozenset()
+    found = {kind for kind, groups in readers.items() if not groups & theirs}
+    # What is delivered to webhooks tells of the end of any job, error and all.
+    return frozenset(found | {wire.DELIVER}) if found else frozenset()
+
+
+def limited(kind: str) -> bool:
+    """Whether the parameters of a kind are not for everybody who sees a job."""
+    return kind in unreadable(AnonymousUser())
+
+
+def readable_files(viewer: Viewer) -> ArtifactQuerySet:
+    """The files that this user may read; not others' that a job took or made whose parameters they may not see."""
+    rows, hidden = Artifact.objects.readable_by(viewer), unreadable(viewer)
+    if not hidden:
+        return rows
+    took = JobInput.objects.filter(artifact=OuterRef("pk"), job__kind__in=hidden)
+    mine = Q(owner_id=viewer.pk) if viewer is not None and viewer.is_authenticated else Q(pk__in=[])
+    return rows.filter(mine | ~(Q(job__kind__in=hidden) | Exists(took)))
 
 
 def sought(viewer: Viewer, wanted: JobFilter) -> JobQuerySet:

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
 from jobs_app import conf, desk, parameters
+from jobs_app.core import access
 from jobs_app.core.patience import watch
 from jobs_app.core.refusals import tally
 from jobs_app.errors import FieldProblem, InvalidParameters, ShareExceeded, StorageFull, TooLarge
@@ -106,7 +107,7 @@ def path_of(artifact_id: UUID) -> Path:
 
 def resolve(ids: Iterable[UUID], owner: User | None) -> Mapping[UUID, parameters.Artifact]:
     """The artifacts among ``ids`` that ``owner`` may read, as handlers and validators know them. One query."""
-    rows = Artifact.objects.readable_by(owner).filter(id__in=list(ids))
+    rows = access.readable_files(owner).filter(id__in=list(ids))
     return {row.id: as_parameter(row) for row in rows}
 
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q, Sum
 
 from jobs_app import conf
-from jobs_app.core import estimates, lanes, presence, transport
+from jobs_app.core import access, estimates, lanes, presence, transport
 from jobs_app.core.presence import NOBODY, Listening
+from jobs_app.core.schedules import work
 from jobs_app.lifecycle import Reason, State
 from jobs_app.models import Flow, Gate, Job, Listener, Queue, Refusal, RollupCursor, Schedule
 from jobs_app.models.job import SEE_ALL
 from jobs_app.reads import failures, reports, staleness
 from jobs_app.reads.attention_views import SILENCE, Burst, Engine, Facts, Lane, Named, Own
 from jobs_app.reads.staleness import Because
+from jobs_app.reads.views import hidden
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -79,7 +81,7 @@ def read(user: User, *, now: datetime) -> tuple[Facts, Standing]:
     facts = Facts(
         sees_all=sees_all, lanes=told, own=Own(failed, _own_refusals(user, now)), bursts=_bursts(user, now),
         **_reports(user, sees_all, now),
-        **(_operations(now, measured) if sees_all else {}),
+        **(_operations(user, now, measured) if sees_all else {}),
     )  # fmt: skip
     standing = Standing(
         waiting=sum(lane.depth for lane in told), running=sum(lane.running for lane in told), slots=sum(slots),
@@ -153,16 +155,19 @@ def _own_refusals(user: User, now: datetime) -> list[tuple[str, str, int]]:
     return [(queue, REASONS[Reason(reason)], count) for queue, reason, count in counted]
 
 
-def _operations(now: datetime, measured: float | None) -> dict[str, Any]:
+def _operations(user: User, now: datetime, measured: float | None) -> dict[str, Any]:
     """What only those are told who look after the site: schedules, and what moves everything."""
     late = now - staleness.PATIENCE
     enabled = Schedule.objects.filter(periodic_task__enabled=True)
     troubled = enabled.filter(~Q(broken="") | ~Q(held_up="") | Q(next_due_at__lt=late)).order_by("periodic_task__name")
-    columns = ("pk", "periodic_task__name", "broken", "held_up", "next_due_at")
+    columns = ("pk", "periodic_task__name", "periodic_task__kwargs", "broken", "held_up", "next_due_at")
     broken, put_off, overdue = [], [], []
-    for key, name, fault, held_up, due_at in troubled.values_list(*columns)[:SCHEDULES]:
+    for key, name, given, fault, held_up, due_at in troubled.values_list(*columns)[:SCHEDULES]:
         if fault:
-            broken.append(Named(str(key), name, fault))
+            kind = str(work.read_object(given).get("kind", ""))
+            # What breaks it may be a parameter.
+            seen = access.sees_parameters(user, kind, None)
+            broken.append(Named(str(key), name, fault if seen else hidden(kind)))
         elif held_up:
             put_off.append(Named(str(key), name, held_up))
         elif due_at is not None:

@@ -26,6 +26,7 @@ class GroupView(View):
     error_type: str
     place: str = Field(description="file:function in the handler's own code; empty where that says nothing.")
     message: str = Field(description="What the latest of them said.")
+    words_hidden: str = Field("", description="Why messages and tracebacks are not shown; empty if they are.")
     status: Status
     first_seen: datetime
     last_seen: datetime

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Count, Q, QuerySet, Sum
 
 from jobs_app import fingerprints
+from jobs_app.core import access
 from jobs_app.errors import InvalidRequest, NotFound
 from jobs_app.fingerprints import LENGTH, UNSOLVED, Status
 from jobs_app.models import Attempt, FailureCount, FailureGroup, FailureSight, Job
@@ -22,7 +23,7 @@ from jobs_app.models.failure import EVERYBODY
 from jobs_app.models.job import ACT_ON_ALL
 from jobs_app.reads.failure_figures import LOOKED_AT, Series, series, standing, whose
 from jobs_app.reads.failure_views import GroupDetailView, GroupPageView, GroupView, VariantView
-from jobs_app.reads.views import JobView
+from jobs_app.reads.views import JobView, hidden
 from jobs_app.steps import Step
 
 if TYPE_CHECKING:
@@ -129,14 +130,14 @@ def group(user: Reader, fingerprint: str, *, now: datetime) -> GroupDetailView:
     sight = find(user, fingerprint)
     (columns,) = _told(user, [sight], now)
     rows = Job.objects.visible_to(user).filter(fingerprint=sight.group_id).order_by("-id")
-    said = _variants(list(rows.values_list("error", flat=True)[:LOOKED_AT]))
     sample = Attempt.objects.filter(job_id=sight.job, number=sight.attempt).first()
+    seen = not columns["words_hidden"]
     return GroupDetailView(
         **columns,
         sample_job=sample.job_id if sample else None,
         sample_attempt=sight.attempt,
-        traceback=sample.traceback if sample else "",
-        variants=said,
+        traceback=sample.traceback if sample and seen else "",
+        variants=_variants(list(rows.values_list("error", flat=True)[:LOOKED_AT])) if seen else [],
         latest=[JobView.of(row, user) for row in rows.select_related("owner").defer("result", "sealed")[:SHOWN]],
     )
 
@@ -183,12 +184,17 @@ def bursts(user: Reader, now: datetime) -> list[Burst]:
     usual = {key: max(hours.get(key, 0) - times, 0) * (RECENT / USUAL) for key, times in many.items()}
     found = sorted((key for key in many if many[key] > BURST_FACTOR * usual[key]), key=lambda key: -many[key])[:BURSTS]
     rows = {row.group_id: row for row in _sights(user).filter(group__in=found)}
-    return [_burst(rows[key], many[key], usual[key]) for key in found if key in rows]
+    return [_burst(user, rows[key], many[key], usual[key]) for key in found if key in rows]
 
 
-def _burst(sight: FailureSight, times: int, usual: float) -> Burst:
-    of = sight.group
-    return Burst(of.fingerprint, of.kind, of.error_type, of.place, sight.message, times, round(usual, 2))
+def _burst(user: Reader, sight: FailureSight, times: int, usual: float) -> Burst:
+    of, said = sight.group, sight.message if _sees(user, sight) else ""
+    return Burst(of.fingerprint, of.kind, of.error_type, of.place, said, times, round(usual, 2))
+
+
+def _sees(user: Reader, sight: FailureSight) -> bool:
+    """Whether what failed may be told in its own words: of everybody's jobs, or of this user's own."""
+    return access.sees_parameters(user, sight.group.kind, sight.owner)
 
 
 def _summed(rows: QuerySet[FailureCount]) -> dict[str, int]:
@@ -205,14 +211,17 @@ def _told(user: Reader, sights: Sequence[FailureSight], now: datetime) -> list[d
         return []
     hours, days = series(sights, Step.HOUR, now=now), series(sights, Step.DAY, now=now)
     stand, whole = standing(user, sights), whose(user) == EVERYBODY
-    return [_one(each, hours, days, stand[each.group_id], whole=whole) for each in sights]
+    return [_one(each, hours, days, stand[each.group_id], whole=whole, seen=_sees(user, each)) for each in sights]
 
 
-def _one(sight: FailureSight, hours: Series, days: Series, stand: tuple[int, int], *, whole: bool) -> dict[str, Any]:
+def _one(
+    sight: FailureSight, hours: Series, days: Series, stand: tuple[int, int], *, whole: bool, seen: bool
+) -> dict[str, Any]:
     of: FailureGroup = sight.group
     return {
         "fingerprint": of.fingerprint, "kind": of.kind, "error_type": of.error_type, "place": of.place,
-        "message": sight.message, "status": Status(of.status), "first_seen": sight.first_seen,
+        "message": sight.message if seen else "", "words_hidden": "" if seen else hidden(of.kind),
+        "status": Status(of.status), "first_seen": sight.first_seen,
         "last_seen": sight.last_seen, "times": sight.times, "jobs": sight.jobs,
         "still_failed": stand[0], "looked_at": stand[1], "hours": hours[of.fingerprint], "days": days[of.fingerprint],
         "status_at": of.status_at, "ignored_until": of.ignored_until,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from jobs_app import conf
-from jobs_app.core import artifacts
+from jobs_app.core import access, artifacts
 from jobs_app.errors import NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact
@@ -31,14 +31,14 @@ class Content:
 
 def artifact(user: Reader, artifact_id: UUID) -> Content:
     """One file. Raises NotFound, also for a row whose file is gone."""
-    row = Artifact.objects.readable_by(user).filter(id=artifact_id).first()
+    row = access.readable_files(user).filter(id=artifact_id).first()
     if row is None:
         raise NotFound(f"expected a file of yours, got {artifact_id}")
     return _content(ArtifactView.of(row))
 
 
 def output(user: Reader, job_id: UUID, name: str) -> Content:
-    """A file that a job made, by name. Raises NotFound."""
+    """A file that a job made, by name. Raises as ``jobs.opened``, and NotFound."""
     for each in jobs.artifacts_of(user, job_id):
         if each.name == name:
             return _content(each)
@@ -48,10 +48,10 @@ def output(user: Reader, job_id: UUID, name: str) -> Content:
 def kept_result(user: Reader, job_id: UUID) -> Content | None:
     """The file in which a large result was kept; None for one that is in the ledger, or that is not there (yet).
 
-    Raises NotFound.
+    Raises as ``jobs.opened``.
     """
-    job = jobs.job(user, job_id)
-    if job.state is not State.SUCCEEDED or job.result_bytes <= conf.current().result_inline_bytes:
+    job = jobs.opened(user, job_id)
+    if job.status is not State.SUCCEEDED or job.result_bytes <= conf.current().result_inline_bytes:
         return None
     row = Artifact.objects.filter(job_id=job_id, attempt=job.attempt, name=jobs.RESULT_NAME).first()
     return _content(ArtifactView.of(row)) if row is not None else None

@@ -13,11 +13,20 @@ from django.db.models import Q, QuerySet
 
 from jobs_app.core import access, artifacts, estimates, families
 from jobs_app.criteria import JobFilter
-from jobs_app.errors import Conflict, InvalidRequest, NotFound
+from jobs_app.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from jobs_app.lifecycle import State
 from jobs_app.models import Artifact, Event, Job, LogLine
 from jobs_app.reads import waits
-from jobs_app.reads.views import ArtifactView, AttemptView, EstimateView, EventView, FamilyView, JobView, LogLineView
+from jobs_app.reads.views import (
+    ArtifactView,
+    AttemptView,
+    EstimateView,
+    EventView,
+    FamilyView,
+    JobView,
+    LogLineView,
+    hidden,
+)
 from jobs_app.reads.waits import ReasonView
 
 if TYPE_CHECKING:
@@ -32,6 +41,8 @@ JOBS_IN_QUERY = 200
 """Jobs whose lines one query asks for: SQLite bounds how deep a condition may be."""
 
 RESULT_NAME = "result.json"
+LONG = ("parameters", "sealed", "preview", "result", "error")
+"""Columns of a job that may be long."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +89,23 @@ def job_as_it_stands(user: Reader, job_id: UUID, *, now: datetime) -> Standing:
 
 
 def jobs(job_ids: list[UUID]) -> dict[UUID, JobView]:
-    """Several jobs at once, without asking who may see them: for streams whose readers were checked before."""
+    """Several jobs at once, without asking who may see them, or their parameters: for streams, which ask before."""
     rows = Job.objects.whole().select_related("owner").defer("result", "sealed").filter(id__in=job_ids)
-    return {row.id: JobView.of(row) for row in rows}
+    return {row.id: JobView.of(row, None) for row in rows}
 
 
 def attempts(user: Reader, job_id: UUID) -> list[AttemptView]:
     """The attempts of a job, first to last. Raises NotFound."""
-    return [AttemptView.of(each) for each in _find(user, job_id).attempts.order_by("number")]
+    row = _find(user, job_id)
+    seen = sees(user, row)
+    return [AttemptView.of(each, seen=seen) for each in row.attempts.order_by("number")]
 
 
 def log_lines(user: Reader, job_id: UUID, *, after: int = 0, limit: int = LINES) -> list[LogLineView]:
-    """Log lines after the one with id ``after``, in order, at most ``limit`` (1 to 500). Raises NotFound."""
+    """Log lines after the one with id ``after``, in order, at most ``limit`` (1 to 500). Raises as ``opened``."""
     if not 1 <= limit <= LINES:
         raise InvalidRequest(f"expected a limit from 1 to {LINES}, got {limit}")
-    rows = LogLine.objects.filter(job=_find(user, job_id), id__gt=after).order_by("id")[:limit]
+    rows = LogLine.objects.filter(job=opened(user, job_id), id__gt=after).order_by("id")[:limit]
     return [LogLineView.of(line) for line in rows]
 
 
@@ -114,13 +127,15 @@ def log_lines_of(after: Mapping[UUID, int], *, limit: int) -> dict[UUID, list[Lo
 
 def timeline(user: Reader, job_id: UUID) -> list[EventView]:
     """What happened to a job, in order, at most 500 events. Raises NotFound."""
-    rows = Event.objects.filter(job=_find(user, job_id)).select_related("actor").order_by("id")[:LINES]
-    return [EventView.of(event) for event in rows]
+    row = _find(user, job_id)
+    seen = sees(user, row)
+    rows = Event.objects.filter(job=row).select_related("actor").order_by("id")[:LINES]
+    return [EventView.of(event, seen=seen) for event in rows]
 
 
 def result(user: Reader, job_id: UUID) -> Any:
-    """What the handler returned, as JSON. Raises NotFound, and Conflict while there is none."""
-    row = _find(user, job_id)
+    """What the handler returned, as JSON. Raises as ``opened``, and Conflict while there is none."""
+    row = _open(user, _find(user, job_id), job_id)
     if row.status is not State.SUCCEEDED:
         raise Conflict(f"expected a job that has succeeded, and this one is {row.state}")
     if row.result is not None or row.result_bytes <= len(b"null"):
@@ -133,15 +148,15 @@ def result(user: Reader, job_id: UUID) -> Any:
 
 
 def artifacts_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
-    """The files a job made, of its latest attempt that made any, by name. Raises NotFound."""
-    rows = list(_outputs(_find(user, job_id)))
+    """The files a job made, of its latest attempt that made any, by name. Raises as ``opened``."""
+    rows = list(_outputs(opened(user, job_id)))
     latest = max((row.attempt for row in rows), default=0)
     return [ArtifactView.of(row) for row in rows if row.attempt == latest]
 
 
 def inputs_of(user: Reader, job_id: UUID) -> list[ArtifactView]:
-    """The files a job takes. Raises NotFound."""
-    rows = Artifact.objects.filter(uses__job=_find(user, job_id)).order_by("name")
+    """The files a job takes. Raises as ``opened``."""
+    rows = Artifact.objects.filter(uses__job=opened(user, job_id)).order_by("name")
     return [ArtifactView.of(row) for row in rows]
 
 
@@ -161,15 +176,31 @@ def family(shown: JobView) -> FamilyView | None:
     return FamilyView.of(families.standing(shown.id)) if spawns(shown.kind) else None
 
 
-def seen(user: Reader, job_id: UUID) -> UUID:
-    """The id, once it is sure that this user sees the job. Raises NotFound."""
-    if not Job.objects.visible_to(user).filter(id=job_id).exists():
-        raise NotFound(f"expected a job of yours, got {job_id}")
-    return job_id
+def opened(user: Reader, job_id: UUID) -> Job:
+    """The row, without its long columns, of a job that this user sees, parameters and all.
+
+    Raises NotFound, and NotAllowed if the parameters, and what may repeat them, are not for them.
+    """
+    return _open(user, Job.objects.visible_to(user).defer(*LONG).filter(id=job_id).first(), job_id)
+
+
+def sees(user: Reader, row: Job) -> bool:
+    """Whether this user sees the parameters of a job that they see, and what may repeat them."""
+    return access.sees_parameters(user, row.kind, row.owner_id)
 
 
 def _find(user: Reader, job_id: UUID) -> Job:
-    row = Job.objects.visible_to(user).select_related("owner").filter(id=job_id).first()
+    return _there(Job.objects.visible_to(user).select_related("owner").filter(id=job_id).first(), job_id)
+
+
+def _open(user: Reader, row: Job | None, job_id: UUID) -> Job:
+    row = _there(row, job_id)
+    if not sees(user, row):
+        raise NotAllowed(hidden(row.kind))
+    return row
+
+
+def _there(row: Job | None, job_id: UUID) -> Job:
     if row is None:
         raise NotFound(f"expected a job of yours, got {job_id}")
     return row

@@ -51,7 +51,7 @@ class LogPage:
 
 
 def latest(user: Reader, job_id: UUID, wanted: LogFilter, *, before: int | None = None) -> LogPage:
-    """The latest lines, at most 500; of those before the one with id ``before``. Raises NotFound."""
+    """The latest lines, at most 500; of those before the one with id ``before``. Raises as ``jobs.opened``."""
     rows = _rows(user, job_id, wanted)
     rows = rows.filter(id__lt=before) if before is not None else rows
     found = list(rows.order_by("-id")[: LINES + 1])
@@ -63,7 +63,7 @@ def latest(user: Reader, job_id: UUID, wanted: LogFilter, *, before: int | None 
 
 
 def since(user: Reader, job_id: UUID, wanted: LogFilter, *, after: int) -> LogPage:
-    """The lines after the one with id ``after``, at most 500. Raises NotFound."""
+    """The lines after the one with id ``after``, at most 500. Raises as ``jobs.opened``."""
     found = list(_rows(user, job_id, wanted).filter(id__gt=after).order_by("id")[: LINES + 1])
     lines = [LogLineView.of(each) for each in found[:LINES]]
     return LogPage(lines, later=len(found) > LINES, last=lines[-1].id if lines else after)
@@ -77,7 +77,7 @@ def number(text: str, what: str) -> int:
 
 
 def _rows(user: Reader, job_id: UUID, wanted: LogFilter) -> QuerySet[LogLine]:
-    rows = LogLine.objects.filter(job_id=jobs.seen(user, job_id))
+    rows = LogLine.objects.filter(job=jobs.opened(user, job_id))
     if wanted.attempt is not None:
         rows = rows.filter(attempt=min(wanted.attempt, 2**31 - 1))
     if wanted.least != LEVELS[0]:

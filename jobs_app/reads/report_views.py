@@ -49,5 +49,6 @@ class ReportView(ReportLine):
     zone: str = Field(description="The time zone of the timing.")
     inline: bool = Field(description="Whether the result is small enough to be given with the report.")
     missing_since: datetime | None = Field(description="Of a stale report: when the result was due that is missing.")
+    result_hidden: str = Field("", description="Why result, files and values are not shown; empty if they are.")
     value_pointer: str = Field(description="JSON Pointer to the value in each result; empty: the result itself.")
     runs: list[RunView] = Field(description="The latest fifty, newest first.")

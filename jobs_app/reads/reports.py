@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from jobs_app import conf
+from jobs_app.core import access
 from jobs_app.core.schedules import timings, work
 from jobs_app.errors import InvalidRequest, NotFound
 from jobs_app.lifecycle import State
@@ -24,6 +25,7 @@ from jobs_app.reads.report_views import ReportLine, ReportView, RunView
 from jobs_app.reads.schedule_views import in_words
 from jobs_app.reads.schedules import WITH_TASK, Key, named, printable, with_jobs, zone_of
 from jobs_app.reads.staleness import Because
+from jobs_app.reads.views import hidden
 from jobs_app.ticking import TickOutcome
 
 if TYPE_CHECKING:
@@ -74,13 +76,15 @@ def report(user: Reader, key: Key, *, now: datetime) -> Report:
     if result is None and len(ticks) == RUNS:
         result = latest_result(row)
     seen = _Seen(row, ticks[0] if ticks else None, result, now)
+    shut = hidden_from(user, row)
     view = ReportView(
         **seen.columns,
         zone=zone_of(row).key,
         inline=seen.columns["result_bytes"] <= conf.current().result_inline_bytes,
         missing_since=seen.missing_since(ticks),
+        result_hidden=shut,
         value_pointer=row.value,
-        runs=[_run(tick) for tick in ticks],
+        runs=[_run(tick, told=not shut) for tick in ticks],
     )
     return Report(view, seen.changed_at(ticks))
 
@@ -91,6 +95,17 @@ def find(user: Reader, key: Key) -> Schedule:
     if row is None:
         raise NotFound(f"expected the name, or number, of a schedule whose report you may read, got {str(key)[:100]!r}")
     return row
+
+
+def hidden_from(user: Reader, row: Schedule) -> str:
+    """Why this user may read of the report, but not the result itself: it may repeat parameters; empty if they may.
+
+    The schedule's own readers were chosen to read just that.
+    """
+    kind = work.of(row.periodic_task).kind
+    if access.sees_parameters(user, kind, None) or (user is not None and row.readers.filter(user=user.pk).exists()):
+        return ""
+    return hidden(kind)
 
 
 def latest_result(row: Schedule) -> Tick | None:
@@ -182,7 +197,7 @@ def _readable_by(user: Reader) -> QuerySet[Schedule]:
     return rows.filter(pk__in=theirs.values("schedule"))
 
 
-def _run(tick: Tick) -> RunView:
+def _run(tick: Tick, *, told: bool) -> RunView:
     job = tick.job
     return RunView(
         due_at=tick.due_at,
@@ -190,5 +205,5 @@ def _run(tick: Tick) -> RunView:
         state=job.status if job else None,
         started_at=job.started_at if job else None,
         finished_at=job.finished_at if job else None,
-        value=run_values.number(tick.value),  # type: ignore[attr-defined]  # run_values.added
+        value=run_values.number(tick.value) if told else None,  # type: ignore[attr-defined]  # run_values.added
     )

@@ -60,14 +60,15 @@ class TickView(View):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, tick: Tick) -> TickView:
-        """From a row, fetched with its job."""
+    def of(cls, tick: Tick, *, seen: bool = True) -> TickView:
+        """From a row, fetched with its job; seen: by somebody who may see the schedule's parameters."""
         job = tick.job
         started_at = job.started_at if job else None
         return cls(
             due_at=tick.due_at,
             outcome=TickOutcome(tick.outcome),
-            reason=tick.reason,
+            # Why its job was refused may be what is wrong with a parameter.
+            reason=tick.reason if seen or tick.outcome != TickOutcome.REFUSED else "",
             out_of_turn=tick.out_of_turn,
             decided_at=tick.decided_at,
             decided_late=tick.lateness.total_seconds(),
@@ -121,9 +122,9 @@ class ScheduleView(View):
             "parameters": dict(given.parameters) if seen else {},
             "parameters_hidden": "" if seen else hidden(given.kind), "queue": given.queue,
             "timing": in_words(task), "zone": zone, "local": task.crontab is not None,
-            "paused": not task.enabled, "broken": row.broken,
+            "paused": not task.enabled, "broken": row.broken if seen or not row.broken else hidden(given.kind),
             "held_up": row.held_up, "policy": PolicyView.model_validate(row, from_attributes=True),
-            "next_due_at": row.next_due_at if ticks else None, "last": TickView.of(last) if last else None,
+            "next_due_at": row.next_due_at if ticks else None, "last": TickView.of(last, seen=seen) if last else None,
         }  # fmt: skip
 
 

@@ -86,7 +86,9 @@ def schedule(user: Reader, key: Key, *, now: datetime) -> ScheduleDetailView:
     ticks = list(with_jobs(row.ticks.order_by("-due_at"))[:TICKS])
     zone = zone_of(row)
     columns = ScheduleView.columns(row, ticks[0] if ticks else None, zone=zone.key, viewer=user)
-    return ScheduleDetailView(**columns, fires=_fires(row, zone, now), ticks=[TickView.of(tick) for tick in ticks])
+    seen = not columns["parameters_hidden"]
+    told = [TickView.of(tick, seen=seen) for tick in ticks]
+    return ScheduleDetailView(**columns, fires=_fires(row, zone, now), ticks=told)
 
 
 def find(user: Reader, key: Key) -> Schedule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -12,16 +12,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs_app.context import Family
 from jobs_app.core import access
 from jobs_app.core.estimates import Estimate
-from jobs_app.lifecycle import State
+from jobs_app.lifecycle import EventName, State
 from jobs_app.models import Artifact, Attempt, Event, Job, LogLine
 from jobs_app.registry import Kind
 
 ANYONE = AnonymousUser()
 """Stands for whoever may see a job, when it is not known who that is."""
 
+PLAIN = frozenset({
+    EventName.SUBMITTED, EventName.CLAIMED, EventName.RESCUED, EventName.EXPIRED, EventName.MADE_DUE,
+    EventName.REPRIORITISED, EventName.CANCEL_REQUESTED, EventName.DUE, EventName.ROOM_FOUND,
+    EventName.CHILDREN_AWAITED, EventName.CHILDREN_ENDED,
+})  # fmt: skip
+"""Events whose reasons are the platform's own words; those of others may be an error's."""
+
 
 def hidden(kind: str) -> str:
-    """Why parameters of a kind are not shown, in words."""
+    """Why parameters of a kind, and what may repeat them, are not shown, in words."""
     return f"Who may see the parameters of {kind} is limited; ask an administrator."
 
 
@@ -95,7 +102,9 @@ class JobView(View):
     via: str
     tags: list[str] = Field(default_factory=list, description="Words of its owner's, to find it by.")
     parameters: dict[str, Any]
-    parameters_hidden: str = Field("", description="Why the parameters are not shown; empty if they are.")
+    parameters_hidden: str = Field(
+        "", description="Why parameters, preview, result, files, log and errors are not shown; empty if they are."
+    )
     progress: ProgressView
     attempt: int
     max_attempts: int
@@ -118,10 +127,10 @@ class JobView(View):
     def of(cls, job: Job, viewer: User | AnonymousUser | None = ANYONE) -> JobView:
         """From a row, fetched with its owner, as this user sees it; None is the system, which sees all.
 
-        For anyone, such as the readers of a live stream, it is without the parameters of a kind that is limited.
+        For anyone it is without the parameters of a kind that is limited, and what may repeat them.
         """
         seen = access.sees_parameters(viewer, job.kind, job.owner_id)
-        return cls(
+        whole = cls(
             id=job.id,
             kind=job.kind,
             queue=job.queue,
@@ -132,8 +141,7 @@ class JobView(View):
             owner=job.owner.get_username() if job.owner else None,
             via=job.via,
             tags=job.tags or [],
-            parameters=job.parameters if seen else {},
-            parameters_hidden="" if seen else hidden(job.kind),
+            parameters=job.parameters,
             progress=ProgressView(fraction=job.progress, message=job.progress_message),
             attempt=job.attempt,
             max_attempts=job.max_attempts,
@@ -152,6 +160,17 @@ class JobView(View):
             preview=job.preview,
             promised=EstimateView.promised(job),
         )
+        return whole if seen else whole.closed()
+
+    def for_anyone(self) -> Self:
+        """As anyone sees it who sees the job: the whole, unless its kind's parameters are for few."""
+        return self.closed() if access.limited(self.kind) else self
+
+    def closed(self) -> Self:
+        """For those who may not see its parameters."""
+        progress = self.progress.model_copy(update={"message": ""})
+        shut: dict[str, Any] = {"parameters": {}, "parameters_hidden": hidden(self.kind), "error": "", "preview": None}
+        return self.model_copy(update={**shut, "progress": progress})
 
 
 class AttemptView(View):
@@ -167,9 +186,10 @@ class AttemptView(View):
     traceback: str
 
     @classmethod
-    def of(cls, attempt: Attempt) -> AttemptView:
-        """From a row."""
-        return cls.model_validate(attempt, from_attributes=True)
+    def of(cls, attempt: Attempt, *, seen: bool) -> AttemptView:
+        """From a row; seen: by somebody who may see the parameters of its job."""
+        whole = cls.model_validate(attempt, from_attributes=True)
+        return whole if seen else whole.model_copy(update={"error": "", "traceback": ""})
 
 
 class LogLineView(View):
@@ -200,12 +220,12 @@ class EventView(View):
     reason: str
 
     @classmethod
-    def of(cls, event: Event) -> EventView:
-        """From a row, fetched with its actor."""
+    def of(cls, event: Event, *, seen: bool) -> EventView:
+        """From a row, fetched with its actor; seen: by somebody who may see the parameters of its job."""
         actor = event.actor.get_username() if event.actor else None
         return cls(
             id=event.id, attempt=event.attempt, at=event.at, name=event.name, source=event.source,
-            target=event.target, actor=actor, reason=event.reason,
+            target=event.target, actor=actor, reason=event.reason if seen or event.name in PLAIN else "",
         )  # fmt: skip
 
 

@@ -26,14 +26,15 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The page of a job."""
     user, now = user_of(request), clock.database_now()
     found = jobs.job_as_it_stands(user, job_id, now=now)
-    inputs = jobs.inputs_of(user, job_id)
+    shut = bool(found.job.parameters_hidden)
+    inputs = [] if shut else jobs.inputs_of(user, job_id)
     context = {
         "section": "jobs",
         **job_parts.standing(found, now),
         **job_parts.outcome(user, found.job),
         **job_parts.history(user, found.job, now),
         **job_parts.relatives(user, found.job),
-        **_log(request, job_id),
+        **({} if shut else _log(request, job_id)),
         "inputs": inputs,
         "parameters": job_parts.parameters(found.job, inputs),
         "parameters_hidden": found.job.parameters_hidden,

@@ -69,7 +69,9 @@ def ahead(found: Standing, now: datetime) -> dict[str, Any]:
 
 
 def outcome(user: User, shown: JobView) -> dict[str, Any]:
-    """What came out of it, or its preview; and its files."""
+    """What came out of it, or its preview; and its files. Nothing that is not for this user."""
+    if shown.parameters_hidden:
+        return {**results.draw(None, [], partial(_file_of, shown.id)), "unread": shown.parameters_hidden, "shut": True}
     result: Any = None
     unread = ""
     if shown.state is not State.SUCCEEDED:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from tests.support import reports
 from tests.support import world as worlds
 from tests.surfaces import standing
-from tests.surfaces.api.support import JSON, client_of
+from tests.surfaces.api.support import client_of
+from tests.surfaces.asking import PAGES, ROUTES, addresses_of_admin, answers, bodies, client, text_of, undone, values
 
 CANARY = "canary-Ahqu4oh"
 MISSING = {401, 403, 404}
-ROUTES = list(standing.routes())
-PAGES = [route for route in ROUTES if not route.space and route.name not in standing.OPEN]
 POWERS = ("control_queue", "control_worker", "mark_deploy", "view_audit")
-OPEN_IN_ADMIN = {"login", "logout", "jsi18n"}
+OPEN_IN_ADMIN = {"login", "jsi18n"}
 
 
 @pytest.fixture
@@ -34,20 +29,6 @@ def world(alice: User, bob: User, carol: User, now: datetime) -> dict[str, Any]:
     carol.user_permissions.add(*Permission.objects.filter(codename__in=POWERS))
     reports.operator(carol)
     return worlds.made(alice, CANARY, now=now)
-
-
-def values(world: dict[str, Any], address: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """What this route's parameters are."""
-    name = {"kinds": "system.echo", "queues": "default", "following": "bob"}
-    named = next((value for word, value in name.items() if f"/{word}/" in address), world["artifact"])
-    return {each: named if each == "name" else world.get(each, "1") for each in names}
-
-
-def client(user: User) -> Client:
-    """A browser of this user."""
-    browser = Client(raise_request_exception=True)
-    browser.force_login(user)
-    return browser
 
 
 def test_every_route_has_a_line() -> None:
@@ -62,25 +43,6 @@ def test_every_route_has_a_line() -> None:
             for name in route.names:
                 address = address.replace(next(p for p in address.split("/") if p.endswith(f":{name}>")), f"{{{name}}}")
             assert address in known, "a route of the API that its description leaves out needs a test of its own"
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """What happens within leaves the world as it was."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-def answers(browser: Client, address: str) -> dict[str, Any]:
-    """What GET and POST get; a method that is not served is left out."""
-    found = {}
-    for method in ("GET", "POST"):
-        with undone():
-            answer = browser.generic(method, address)
-            if answer.status_code != 405:
-                found[method] = answer
-    return found
 
 
 @pytest.mark.parametrize("who", ["alice", "carol", "bob"])
@@ -141,29 +103,3 @@ def test_the_admin_answers_a_teammate(world: dict[str, Any], carol: User) -> Non
     for _, address in addresses_of_admin(world):
         for method, answer in answers(browser, address).items():
             assert answer.status_code < 500, (method, address)
-
-
-def addresses_of_admin(world: dict[str, Any]) -> Iterator[tuple[standing.Route, str]]:
-    """Every address of the admin, about what is in the world where its model is."""
-    objects = {
-        "job": "job_id", "token": "token_id", "artifact": "artifact_id", "user": "id", "failuregroup": "fingerprint",
-        "endpoint": "webhook_id", "delivery": "delivery_id",
-    }  # fmt: skip
-    for route in ROUTES:
-        if route.space == "admin" and route.name not in {"", "app_list"}:
-            key = objects.get(route.address.split("/")[3], "") if route.address.count("/") > 3 else ""
-            about = world[key] if key else "default" if "/queue/" in route.address else "1"
-            given = {name: about if name in {"object_id", "id"} else world.get(name, "1") for name in route.names}
-            yield route, reverse(f"admin:{route.name}", kwargs=given)
-
-
-def bodies(operation: str, world: dict[str, Any]) -> tuple[str, ...]:
-    """What an operation has to be sent before it asks who may."""
-    body = json.dumps(standing.BODIES.get(operation)).replace("ARTIFACT", str(world["artifact_id"]))
-    return (body, JSON) if operation in standing.BODIES else ()
-
-
-def text_of(answer: Any) -> str:
-    """The whole body."""
-    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    return str(body.decode(errors="replace"))

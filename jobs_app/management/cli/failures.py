@@ -86,7 +86,7 @@ def _tell(call: Call, view: GroupDetailView) -> None:
     until = f" until {shown(view.ignored_until)}" if view.ignored_until else ""
     call.output.line(f"{view.fingerprint}  {view.status}{until}{f'  {view.note}' if view.note else ''}")
     call.output.line(f"{view.error_type or 'failure'} in {view.kind}{f', {view.place}' if view.place else ''}")
-    call.output.line(f"{view.message}")
+    call.output.line(view.words_hidden or view.message)
     call.output.line(
         f"seen {view.times:,} times, {shown(view.first_seen)} to {shown(view.last_seen)}; "
         f"{view.jobs:,} jobs failed for good"

@@ -89,7 +89,7 @@ def _looks(call: Call, job_id: UUID, watch: Watcher, deadline: float | None) -> 
     while True:
         # The job first: what it logged before it ended is in the ledger before it is final.
         job = _patiently(call, partial(jobs.job, call.user, job_id), patience)
-        patience, full = PATIENCE_SECONDS, True
+        patience, full = PATIENCE_SECONDS, not job.parameters_hidden
         while full:
             page = _patiently(call, partial(jobs.log_lines, call.user, job_id, after=after), patience)
             for line in page:
@@ -141,7 +141,7 @@ def _ended(call: Call, job: JobView) -> int:
     if job.state is State.SUCCEEDED:
         value, omitted = (None, False) if call.output.as_json else showing.result_of(call, job)
         showing.show_result(call, job, value, omitted)
-        made = [] if call.output.as_json else jobs.artifacts_of(call.user, job.id)
+        made = [] if call.output.as_json or job.parameters_hidden else jobs.artifacts_of(call.user, job.id)
         if made:
             call.output.line()
             rendering.files(call.output, made)

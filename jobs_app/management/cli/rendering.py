@@ -38,11 +38,11 @@ def progress(job: JobView) -> str:
 def note(job: JobView) -> str:
     """The most telling thing about a job, in a few words."""
     if job.state is State.FAILED:
-        return f"{job.error_type}: {job.error}" if job.error_type else job.error
+        return ": ".join(filter(None, (job.error_type, job.error)))
     if job.cancel_requested and not job.final:
         return "asked to stop"
     if job.state is State.RETRYING:
-        return f"next attempt at {shown(job.due_at)}: {job.error}"
+        return ": ".join(filter(None, (f"next attempt at {shown(job.due_at)}", job.error)))
     if job.state is State.SCHEDULED:
         return f"due at {shown(job.due_at)}"
     return job.progress.message

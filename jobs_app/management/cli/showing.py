@@ -38,10 +38,10 @@ def run(call: Call) -> int:
     user, output = call.user, call.output
     job = jobs.job(user, calls.job_id(user, call.options["job"]))
     attempts, timeline = jobs.attempts(user, job.id), jobs.timeline(user, job.id)
-    lines = log_tail(call, job, call.options["log_lines"])
-    inputs, made, again = (
-        jobs.inputs_of(user, job.id), jobs.artifacts_of(user, job.id), jobs.reruns(user, job.id),
-    )  # fmt: skip
+    lines, again = log_tail(call, job, call.options["log_lines"]), jobs.reruns(user, job.id)
+    inputs, made = (
+        ([], []) if job.parameters_hidden else (jobs.inputs_of(user, job.id), jobs.artifacts_of(user, job.id))
+    )
     value, omitted = result_of(call, job)
     children = jobs.family(job)
     if output.as_json:
@@ -67,8 +67,8 @@ def run(call: Call) -> int:
 
 
 def result_of(call: Call, job: JobView) -> tuple[Any, bool]:
-    """A succeeded job's result, and whether there is one too large to be read for showing."""
-    if job.state is not State.SUCCEEDED:
+    """A succeeded job's result, if it is for them, and whether there is one too large to be read for showing."""
+    if job.state is not State.SUCCEEDED or job.parameters_hidden:
         return None, False
     if job.result_bytes > RESULT_SHOWN:
         return None, True
@@ -87,11 +87,11 @@ def show_result(call: Call, job: JobView, value: Any, omitted: bool) -> None:
 
 
 def log_tail(call: Call, job: JobView, count: int) -> list[LogLineView]:
-    """The last lines of the log. Raises InvalidRequest for a count outside 0 to 500."""
+    """The last lines of the log, if it is for them. Raises InvalidRequest for a count outside 0 to 500."""
     if not 0 <= count <= jobs.LINES:
         raise InvalidRequest(f"--log-lines: expected a number from 0 to {jobs.LINES}, got {count}")
     tail: deque[LogLineView] = deque(maxlen=count)
-    after, full = 0, count > 0
+    after, full = 0, count > 0 and not job.parameters_hidden
     while full:
         page = jobs.log_lines(call.user, job.id, after=after)
         tail.extend(page)
@@ -108,7 +108,7 @@ def log_text(line: LogLineView) -> str:
 def _attempts(output: Output, attempts: Sequence[AttemptView]) -> None:
     rows = [
         (str(each.number), each.outcome, moments.shown(each.started_at), moments.shown(each.finished_at), each.holder,
-         f"{each.error_type}: {each.error}" if each.error_type else each.error)
+         ": ".join(filter(None, (each.error_type, each.error))))
         for each in attempts
     ]  # fmt: skip
     columns = ("attempt", "outcome", "started", "ended", "worker", "error")

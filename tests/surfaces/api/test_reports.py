@@ -175,7 +175,7 @@ def test_the_list_tells_of_each_report_how_it_stands(api: Client, alice: User, s
 
 
 def test_nothing_is_computed_in_the_request(
-    api: Client, schedule: Any, now: datetime, django_assert_num_queries: Any
+    api: Client, schedule: Any, now: datetime, unhurried: None, django_assert_num_queries: Any
 ) -> None:
     for hours in range(4, 9):
         ticked(schedule, now - hours * HOUR, {"rows": hours})
