@@ -26,6 +26,16 @@ ROUTES = [
 ]
 
 
+CHANGING = {
+    "/api/jobs": Scope.SUBMIT, "/api/jobs/{job_id}/cancel": Scope.ACT, "/api/jobs/{job_id}/retry": Scope.ACT,
+    "/api/jobs/{job_id}/priority": Scope.ACT, "/api/jobs/bulk-actions": Scope.ACT, "/api/failures": Scope.ACT,
+    "/api/artifacts": Scope.SUBMIT, "/api/datasets": Scope.SUBMIT, "/api/timeline": Scope.SUBMIT,
+    "/api/queues": Scope.QUEUES, "/api/workers": Scope.QUEUES, "/api/deploys": Scope.QUEUES,
+    "/api/schedules": Scope.SCHEDULES, "/api/webhooks": Scope.WEBHOOKS, "/api/tokens": Scope.TOKENS,
+}  # fmt: skip
+"""What a token has to be for, to change something at an address that begins so: the longest that fits counts."""
+
+
 def client_with(user: User, *grants: Scope, now: datetime) -> Client:
     _, text = tokens.issue(user, "tests", now=now, grants=grants)
     return Client(headers={"Authorization": f"Bearer {text}"})
@@ -55,6 +65,13 @@ def test_every_route_declares_a_scope(path: str, method: str) -> None:
     assert isinstance(scope, Scope), f"{method} {path} takes any token"
     if method not in security.SAFE_METHODS:
         assert scope not in READING - {Scope.TOKENS}, f"{method} {path} changes something with {scope}"
+
+
+def test_what_changes_something_needs_the_scope_that_is_meant_for_it() -> None:
+    for (path, method), scope in security.scopes_of(api).items():
+        if method not in security.SAFE_METHODS and (path, method) != ("/api/tokens", "POST"):
+            meant = CHANGING[max((each for each in CHANGING if path.startswith(each)), key=len)]
+            assert scope is meant, f"{method} {path}: if it is meant, say so in CHANGING"
 
 
 def test_the_description_names_the_scope_of_every_route() -> None:
