@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Case, F, Model, QuerySet, Value, When
+from django.db.models import Case, F, Model, QuerySet, TextField, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -58,7 +58,7 @@ class FailureAdmin(LedgerAdmin):
         shut = access.unreadable(user_of(request)) if mine == EVERYBODY else ()
         if shut:  # what failed may repeat parameters
             untold = When(kind__in=sorted(shut), then=Value(""))
-            seen["seen_message"] = Case(untold, default=F("sights__message"))
+            seen["seen_message"] = Case(untold, default=F("sights__message"), output_field=TextField())
         return rows.filter(sights__owner=mine).annotate(**seen, seen_owner=F("sights__owner"))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
