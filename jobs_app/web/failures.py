@@ -78,7 +78,7 @@ def failure(request: HttpRequest, fingerprint: str) -> HttpResponse:
     """One group."""
     user, now = user_of(request), clock.database_now()
     text = searching.text_of(JobFilter(states=(State.FAILED,), fingerprint=fingerprint))
-    all_jobs = f"{reverse('home')}?{urlencode({'q': text})}"
+    all_jobs = f"{reverse('jobs')}?{urlencode({'q': text})}"
     try:
         shown = reads.group(user, fingerprint, now=now)
     except NotFound:

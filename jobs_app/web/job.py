@@ -30,7 +30,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     inputs = [] if shut else jobs.inputs_of(user, job_id)
     context = {
         "section": "jobs",
-        **job_parts.standing(found, now),
+        **job_parts.standing(user, found, now),
         **job_parts.outcome(user, found.job),
         **job_parts.history(user, found.job, now),
         **job_parts.relatives(user, found.job),
@@ -55,7 +55,7 @@ def estimate(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Why it waits, when it will start and end as things are now, and the bar of its course until now."""
     user, now = user_of(request), clock.database_now()
     found = jobs.job_as_it_stands(user, job_id, now=now)
-    context = {**job_parts.ahead(found, now), **job_parts.history(user, found.job, now), "fresh": True}
+    context = {**job_parts.ahead(user, found, now), **job_parts.history(user, found.job, now), "fresh": True}
     return render(request, "job/ahead.html", context)
 
 
@@ -133,7 +133,7 @@ def _landed(request: HttpRequest, job_id: UUID, act: Callable[[], UUID]) -> Http
 def _changes(request: HttpRequest, job_id: UUID, seen: str) -> HttpResponse:
     user, now = user_of(request), clock.database_now()
     found = jobs.job_as_it_stands(user, job_id, now=now)
-    standing = job_parts.standing(found, now)
+    standing = job_parts.standing(user, found, now)
     changed = standing["stamp"] != seen
     # Where nothing but progress is new, the estimate keeps its own time: else each progress would set it back.
     context: dict[str, Any] = {**standing, "changed": changed, "steady": not changed}

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from jobs_app.core import control
+from jobs_app import searching
+from jobs_app.core import control, lane_control
+from jobs_app.criteria import JobFilter
 from jobs_app.errors import NotFound
 from jobs_app.lifecycle import WAITING, State
-from jobs_app.reads import jobs
+from jobs_app.reads import jobs, workers
 from jobs_app.reads import relatives as reads
 from jobs_app.reads.jobs import Standing
 from jobs_app.reads.views import ArtifactView, AttemptView, JobView
@@ -39,7 +42,7 @@ class Run:
     message: str
 
 
-def standing(found: Standing, now: datetime) -> dict[str, Any]:
+def standing(user: User, found: Standing, now: datetime) -> dict[str, Any]:
     """How the job stands; ``stamp`` changes with everything but progress."""
     shown = found.job
     return {
@@ -51,18 +54,18 @@ def standing(found: Standing, now: datetime) -> dict[str, Any]:
         "waits": shown.state in WAITING,
         "timed": shown.state in control.TIMED,
         "kept": forecasts.kept(shown),
-        **ahead(found, now),
+        **ahead(user, found, now),
     }
 
 
-def ahead(found: Standing, now: datetime) -> dict[str, Any]:
+def ahead(user: User, found: Standing, now: datetime) -> dict[str, Any]:
     """Why it waits and the estimate, in words; asked for again every few seconds until the job has ended."""
     shown, reason = found.job, found.reason
     return {
         "job": shown,
         "explained": _explained(shown, reason),
         "until": reason.until if reason is not None and not shown.cancel_requested else None,
-        "cause": _cause(shown, reason) if reason is not None else None,
+        "cause": _cause(shown, reason, user) if reason is not None else None,
         "look_every": EVERY.get(shown.state, LATER),
         "ahead": forecasts.ahead(shown, found.estimate, now),
     }
@@ -134,19 +137,33 @@ def _explained(shown: JobView, reason: ReasonView | None) -> str:
     return shown.meaning.capitalize()
 
 
-def _cause(shown: JobView, reason: ReasonView) -> tuple[str, str] | None:
-    """Where the cause can be seen, and what the link says."""
-    if reason.reason is Reason.CHILDREN:
-        return _children_list(shown), "Show them"
-    if reason.reason in {Reason.RETRY, Reason.SNOOZED}:
-        return "#attempts-title", "Show the attempt"
-    if reason.queue is not None:
-        return reverse("queue", args=[reason.queue]), f"Look at queue {reason.queue}"
-    return None
+def _cause(shown: JobView, reason: ReasonView, user: User) -> tuple[str, str]:
+    """Where the cause can be seen, or mended, and what the link says."""
+    match reason.reason:
+        case Reason.CHILDREN:
+            return _children_list(shown), "Show them"
+        case Reason.RETRY | Reason.SNOOZED:
+            return "#attempts-title", "Show the attempt"
+        case Reason.NOT_DUE:
+            return "#timeline-title", "Show what happened"
+        case Reason.SHARE:
+            return _list_of(JobFilter((State.QUEUED,), queue=shown.queue, owner=shown.owner or "")), "Show those jobs"
+        case Reason.BUSY if workers.may_see(user):
+            return _list_of(JobFilter((State.RUNNING,), queue=shown.queue)), "Show what runs there"
+        case Reason.NO_WORKER | Reason.BROKER | Reason.UPKEEP if workers.may_see(user):
+            return reverse("workers"), "Look at the workers"
+    here = reverse("queue", args=[shown.queue])
+    if reason.reason is Reason.PAUSED and lane_control.may_control(user):
+        return f"{here}#queue-buttons", "Resume it"
+    return here, f"Look at queue {shown.queue}"
 
 
 def _children_list(shown: JobView) -> str:
-    return f"{reverse('jobs')}?q=parent:{shown.id}"
+    return _list_of(JobFilter(parent=shown.id))
+
+
+def _list_of(wanted: JobFilter) -> str:
+    return f"{reverse('jobs')}?{urlencode({'q': searching.text_of(wanted)})}"
 
 
 def _as_json(result: Any) -> str:

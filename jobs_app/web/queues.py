@@ -112,4 +112,4 @@ def jobs_address(queue: str, state: str) -> str:
     """Where the jobs of a queue that are in a state are listed, by the text of a search."""
     escaped = queue.replace("\\", "\\\\").replace('"', '\\"')
     name = queue if re.fullmatch(r"[\w.-]+", queue) else f'"{escaped}"'
-    return f"{reverse('home')}?{urlencode({'q': f'queue:{name} state:{state}'})}"
+    return f"{reverse('jobs')}?{urlencode({'q': f'queue:{name} state:{state}'})}"

@@ -95,7 +95,7 @@ def test_a_group_shows_its_traceback_its_jobs_and_what_they_said(alices: Client,
     assert all(reverse("job", args=[job.id]) in drawn for job in jobs)
     said = plain(drawn)
     assert "3 times no row 2" in said
-    assert f"state%3Afailed+fingerprint%3A{jobs[0].fingerprint}" in drawn
+    assert f"/jobs/?q=state%3Afailed+fingerprint%3A{jobs[0].fingerprint}" in drawn
     assert "resolve-button" not in drawn, "she is no operator"
     assert f'href="{reverse("failure", args=[jobs[0].fingerprint])}"' in look(alices, "job", jobs[0].id)
 

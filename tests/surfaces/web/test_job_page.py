@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from jobs_app.lifecycle import State
 from jobs_app.models import Job, LogLine
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY
+from jobs_app.reads import waits
+from jobs_app.reads.waits import Reason, ReasonView
 from tests.support.ledger import HOLDER, altered, claimed, fresh, reaching, submitted
 from tests.surfaces.web.conftest import logged_in
 
@@ -133,6 +137,28 @@ def test_why_it_waits_is_said_with_a_link_to_the_cause(alices: Client, alice: Us
         assert "Queue default is full: 1 job waits in it, and it has room for 1 " in drawn
         assert f'href="{reverse("queue", args=["default"])}">Look at queue default</a>' in drawn
     assert "It was asked to stop" in look(alices, asked)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_has_a_link_to_its_cause_that_leads_somewhere(
+    alice: User, carol: User, reason: Reason, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For who owns the job, and for an operator: who may see the workers, or control the queue, is led there."""
+    job = reaching(State.RETRYING, owner=alice)
+    told = ReasonView(reason=reason, sentence="It waits", queue="default")
+    monkeypatch.setattr(waits, "why", lambda *_, **__: told)
+    for user in (alice, carol):
+        client = logged_in(user)
+        drawn = look(client, job)
+        (why,) = re.findall(r'<span id="job-why".*?</span>', drawn, re.DOTALL)
+        (address,) = re.findall(r'href="([^"]+)"', why)
+        if address.startswith("#"):
+            assert f'id="{address[1:]}"' in drawn
+        else:
+            assert client.get(unescape(address)).status_code == 200
+        assert ("/workers/" in address) is (
+            user is carol and reason in {Reason.NO_WORKER, Reason.BROKER, Reason.UPKEEP}
+        )
 
 
 def test_the_course_is_drawn_and_told(alices: Client, alice: User, now: Any) -> None:
@@ -253,7 +279,7 @@ def test_a_family_is_told_up_and_down(alices: Client, alice: User, now: Any) -> 
     assert shown.context["children"][0].id == children[-1].id, "what failed comes first"
     assert len(shown.context["children"]) == 12
     drawn = shown.content.decode()
-    assert f'href="{reverse("jobs")}?q=parent:{parent.id}">All 14 of them</a>' in drawn
+    assert f'href="{reverse("jobs")}?q=parent%3A{parent.id}">All 14 of them</a>' in drawn
     assert 'aria-label="14 jobs: 1 failed, 13 waiting"' in drawn
     below = look(alices, children[0])
     assert f'href="{reverse("job", args=[parent.id])}">family.parent</a>' in below

@@ -182,7 +182,7 @@ def test_a_queue_leads_to_what_its_jobs_wait_for(alices: Client, carol: User, no
     operators = look(logged_in(carol))
     assert "Its workers are drained and take no jobs; resume one, or start another." in operators
     assert f'<a href="{reverse("workers")}">Look at the workers</a>' in operators
-    assert "?q=queue%3Adefault+state%3Aqueued" in operators
+    assert "/jobs/?q=queue%3Adefault+state%3Aqueued" in operators
     assert "Look at the workers" not in look(alices)
 
 
