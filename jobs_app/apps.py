@@ -17,11 +17,12 @@ class JobsAppConfig(AppConfig):
         from jobs_app import checks, conf, desk, registry
         from jobs_app.core import desk as core_desk
         from jobs_app.core import dispatch, ends, logins, submission, transport
+        from jobs_app.core.batches import submitting
         from jobs_app.core.webhooks import sending
 
         checks.register()
         logins.connect()
-        registry.bind(submission.submit)
+        registry.bind(submit=submission.submit, submit_many=submitting.submit_many)
         desk.bind(core_desk)
         registry.load(("tasks.kinds", *conf.current().kind_modules))
         transport.publisher.work = dispatch.refill_now

@@ -13,8 +13,12 @@ from typing import Any, ClassVar
 
 
 class WeirError(Exception):
-    """The base of Weir's errors. ``code`` is a stable slug, ``title`` a short sentence that never varies."""
+    """The base of Weir's errors. ``code`` is a stable slug, ``title`` a short sentence that never varies.
 
+    accepted: of many jobs that were submitted in order, how many are in before the one that this is about.
+    """
+
+    accepted: int | None = None
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "The request could not be carried out"
     status: ClassVar[int] = 500

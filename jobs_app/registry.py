@@ -129,19 +129,27 @@ class Job(Generic[P, R]):
 
     def submit_with(self, parameters: Mapping[str, Any], **options: Any) -> Any:
         """Submit with options, those of ``core.submission.submit`` (owner, due_at, priority, idempotency_key, …)."""
-        if _submit is None:
-            raise RuntimeError("expected Django to be set up before submit(): call django.setup() first")
-        return _submit(self.kind.name, parameters, **options)
+        return _bound("submit")(self.kind.name, parameters, **options)
+
+    def submit_many(self, parameters: Iterable[Mapping[str, Any]], **options: Any) -> Any:
+        """Submit a job for each of ``parameters``, which may be a generator of a million, with the same options for
+        all. Returns how many were ``accepted`` and ``replayed``; see ``core.batches.submitting.submit_many``."""
+        return _bound("submit_many")(self.kind.name, parameters, **options)
 
 
 _kinds: dict[str, Kind] = {}
-_submit: Callable[..., Any] | None = None
+_verbs: dict[str, Callable[..., Any]] = {}
 
 
-def bind(submit: Callable[..., Any]) -> None:
-    """Name the function that ``Job.submit`` calls. The application does this once, at start-up."""
-    global _submit
-    _submit = submit
+def bind(**verbs: Callable[..., Any]) -> None:
+    """Name the functions that ``Job.submit`` and ``submit_many`` call. The application does this once, at start-up."""
+    _verbs.update(verbs)
+
+
+def _bound(verb: str) -> Callable[..., Any]:
+    if verb not in _verbs:
+        raise RuntimeError(f"expected Django to be set up before {verb}(): call django.setup() first")
+    return _verbs[verb]
 
 
 def job(

@@ -1,4 +1,5 @@
-"""The gate that every way in passes: whether one more job may be accepted, and if not, when to come back.
+"""The gate that every way in passes: whether one more job, or many at once, may be accepted, and if not, when to come
+back.
 
 A refusal writes nothing, and is counted later. Retries and rescues are no submissions: they are never refused.
 """
@@ -51,21 +52,24 @@ class Applicant:
 
 @dataclass
 class Entry:
-    """That an applicant was let in; ``leave`` says when its job is committed, or came to nothing."""
+    """That jobs of an applicant were let in; ``leave`` says when they are committed, or came to nothing."""
 
     queue: str
-    counted: bool = False
-    """Whether it holds a credit still."""
-    shares: list[tuple[object, ...]] = field(default_factory=list)
-    """The shares in which it is kept account of still."""
+    count: int = 1
+    """For how many jobs it is."""
+    spent: int = 0
+    """How many credits it holds still."""
+    shares: list[tuple[tuple[object, ...], int]] = field(default_factory=list)
+    """The shares in which it is kept account of still, and of how many jobs."""
 
     def leave(self, *, now: datetime) -> None:
-        """Give the credit back to the gate's account: the job is a row now, or never will be. Twice is no error."""
+        """Give the credits back to the gate's account: the jobs are rows now, or never will be. Twice is no error."""
         while self.shares:
-            turnstile.shares.leave(self.shares.pop())
-        if self.counted:
-            self.counted = False
-            turnstile.leave(self.queue, now=now)
+            key, count = self.shares.pop()
+            turnstile.shares.leave(key, count)
+        if self.spent:
+            spent, self.spent = self.spent, 0
+            turnstile.leave(self.queue, now=now, count=spent)
 
 
 class Policies:
@@ -90,9 +94,14 @@ class Policies:
 policies = Policies()
 
 
+def largest() -> int:
+    """Bytes of parameters that are accepted."""
+    return conf.current().parameters_bytes
+
+
 def check_size(parameters_bytes: int) -> None:
     """Raise TooLarge for parameters above PARAMETERS_BYTES."""
-    limit = conf.current().parameters_bytes
+    limit = largest()
     if parameters_bytes > limit:
         raise TooLarge(
             f"expected parameters of at most {limit:,} bytes as JSON, got {parameters_bytes:,}; "
@@ -107,10 +116,13 @@ def check_queue(name: str) -> None:
         raise InvalidRequest(f"expected one of the queues {', '.join(queues)}, got {name[:100]!r}")
 
 
-def check_rate(token: int | None, queue: str, owner: User | None, *, key: str | None = None, now: datetime) -> None:
+def check_rate(
+    token: int | None, queue: str, owner: User | None, *, key: str | None = None, jobs: int = 1, now: datetime
+) -> None:
     """Raise RateExceeded for a token that submits faster than TOKEN_RATE. Every try counts, also one refused later.
 
-    key: the idempotency key of the submission, which keeps its place in the line.
+    key: the idempotency key of the submission, which keeps its place in the line. jobs: how many jobs it is, which
+    counts as one: the bound is on requests, those on jobs are the queue's and the shares'.
     """
     rate, burst = conf.current().token_rate, conf.current().token_burst
     if token is None or not rate:
@@ -121,30 +133,35 @@ def check_rate(token: int | None, queue: str, owner: User | None, *, key: str | 
         facts = {"reason": Reason.RATE, "limit": burst}
         longest = conf.current().retry_after_seconds
         retry_after = line.place((Reason.RATE, token), key, first=taken.wait, pace=rate, longest=longest)
-        raise _counted(RateExceeded(words, retry_after=retry_after, facts=facts), queue, owner)
+        raise _counted(RateExceeded(words, retry_after=retry_after, facts=facts), queue, owner, jobs)
 
 
-def enter(applicant: Applicant, *, now: datetime) -> Entry:
-    """Let one job in. Raises QueueFull or ShareExceeded, each with a time to come back, and NotAllowed."""
+def enter(applicant: Applicant, *, now: datetime, wanted: int = 1) -> Entry:
+    """Let a job in, or of many ``wanted`` as many as can be had in one step, at least one: ``count`` tells. Who is
+    given fewer asks again for the rest.
+
+    Raises QueueFull or ShareExceeded, each with a time to come back, and NotAllowed.
+    """
     entry = Entry(applicant.queue)
     try:
         if applicant.later:
-            _check_scheduled(applicant.owner)
+            entry.count = _check_scheduled(applicant.owner, wanted)
             return entry
         if applicant.overflow:
             _check_may_overflow(applicant.owner)
         policy = policies.of(applicant.queue)
         over = applicant.overflow or applicant.headroom
-        if not applicant.headroom:
-            _enter_shares(applicant, entry, policy, now)
+        fitting = wanted if applicant.headroom else _enter_shares(applicant, entry, policy, now, wanted)
         try:
-            entry.counted = turnstile.enter(applicant.queue, policy, now=now, over=over)
+            passed = turnstile.enter(applicant.queue, policy, now=now, over=over, wanted=fitting)
         except Full as full:
             raise _queue_full(applicant, policy, full.depth, full.processes, now) from None
+        entry.count, entry.spent = passed.count, passed.spent
+        _give_back(entry, passed.count)
     except BaseException as error:
         entry.leave(now=now)
         if isinstance(error, Refused):
-            _counted(error, applicant.queue, applicant.owner)
+            _counted(error, applicant.queue, applicant.owner, wanted)
         raise
     return entry
 
@@ -161,10 +178,14 @@ def allowances(queue: str, owner: User, token: int | None) -> list[tuple[str, in
     return found
 
 
-def _check_scheduled(owner: User | None) -> None:
+def _check_scheduled(owner: User | None, wanted: int) -> int:
+    """How many of those wanted may be due later."""
     limit = conf.current().scheduled_limit
-    if owner is None or Job.objects.filter(owner=owner, state=State.SCHEDULED).values("id")[:limit].count() < limit:
-        return
+    if owner is None:
+        return wanted
+    there = Job.objects.filter(owner=owner, state=State.SCHEDULED).values("id")[:limit].count()
+    if there < limit:
+        return min(wanted, limit - there)
     raise ShareExceeded(
         f"expected at most {limit:,} jobs of one user that are due later, and you have so many; cancel some, or wait",
         retry_after=conf.current().retry_after_seconds,
@@ -172,34 +193,48 @@ def _check_scheduled(owner: User | None) -> None:
     )
 
 
-def _enter_shares(applicant: Applicant, entry: Entry, policy: Policy, now: datetime) -> None:
-    """The share of the user, then that of the token. The system's own jobs have none."""
+def _enter_shares(applicant: Applicant, entry: Entry, policy: Policy, now: datetime, wanted: int) -> int:
+    """The share of the user, then that of the token. The system's own jobs have none. Returns how many fit in both."""
     if applicant.owner is None:
-        return
+        return wanted
     shares: list[tuple[Reason, str, int, dict[str, Any]]] = [
         (Reason.USER_SHARE, "you hold", policy.user_limit, {"owner_id": applicant.owner.pk})
     ]
     if applicant.token is not None:
         of = {"owner_id": applicant.owner.pk, "token_id": applicant.token}
         shares.append((Reason.TOKEN_SHARE, "this token holds", policy.token_limit, of))
+    unseen = not connection.in_atomic_block
     for reason, whose, limit, of in shares:
         if limit >= policy.limit:
             continue  # the whole of it: the gate itself sees to that
         key = (applicant.queue, reason, *of.values())
-        ahead = turnstile.shares.enter(
-            key, limit, processes=turnstile.processes(applicant.queue), unseen=not connection.in_atomic_block,
+        entered = turnstile.shares.enter(
+            key, limit, processes=turnstile.processes(applicant.queue), unseen=unseen, wanted=wanted,
             count=partial(gate.waiting, applicant.queue, limit, **of),
             ahead=partial(estimates.before_first, applicant.queue, **of),
         )  # fmt: skip
-        if ahead is None:
-            entry.shares.append(key)
+        if entered.count:
+            wanted = entered.count
+            if unseen:
+                entry.shares.append((key, wanted))
             continue
         words = f"expected fewer than {limit:,} waiting jobs in queue {applicant.queue}, and {whose} as many"
         depth = estimates.pulse(applicant.queue, now=now).depth
         part = limit / max(depth, limit)  # of what leaves the queue then, a part is theirs
         raise _refusal(
-            ShareExceeded, applicant, words, reason, policy, depth, lane=key, ahead=ahead + 1, part=part, now=now
-        )
+            ShareExceeded, applicant, words, reason, policy, depth, lane=key, ahead=entered.ahead + 1, part=part,
+            now=now,
+        )  # fmt: skip
+    return wanted
+
+
+def _give_back(entry: Entry, count: int) -> None:
+    """The shares keep account of no more jobs than come in."""
+    for place, (key, taken) in enumerate(entry.shares):
+        if taken > count:
+            turnstile.shares.leave(key, taken - count)
+            turnstile.shares.give_back(key, taken - count)
+            entry.shares[place] = (key, count)
 
 
 def _check_may_overflow(owner: User | None) -> None:
@@ -259,6 +294,6 @@ def _rate(jobs_a_second: float) -> str:
     return f"{jobs_a_second * 60:.3g} jobs a minute"
 
 
-def _counted(refused: Refused, queue: str, owner: User | None) -> Refused:
-    tally.count(queue, owner.pk if owner else None, Reason(refused.facts["reason"]))
+def _counted(refused: Refused, queue: str, owner: User | None, jobs: int) -> Refused:
+    tally.count(queue, owner.pk if owner else None, Reason(refused.facts["reason"]), jobs)
     return refused

@@ -55,17 +55,21 @@ class Score:
 
 
 def at_submission(
-    queue: str, kind: str, *, now: datetime, priority: int = 0, due_at: datetime | None = None
+    queue: str, kind: str, *, now: datetime, priority: int = 0, due_at: datetime | None = None, jobs: int = 1
 ) -> Estimate | None:
     """The estimate told to whoever submits a job, from this process's own picture of the queue: mostly no query at all.
 
-    One that is due later starts then at the earliest, and waits after it as long as it would now.
+    One that is due later starts then at the earliest, and waits after it as long as it would now. Of more ``jobs`` that
+    are submitted at once the estimate is one: from the first of them to the last.
     """
     sight = _sights.of(queue, now)
-    ahead = sight.add(kind, priority)
+    ahead = sight.add(kind, priority, jobs)
     start = ranges.start_range(ahead, sight.pulse)
     if start is None:
         return None
+    if jobs > 1:
+        last = ranges.start_range({**ahead, kind: ahead.get(kind, 0.0) + jobs - 1}, sight.pulse)
+        start = (start[0], last[1]) if last is not None else start
     estimate = _estimate(sight.pulse, kind, start, now)
     later = max((due_at or now) - now, timedelta(0))
     finish_from, finish_until = estimate.finish_from, estimate.finish_until
@@ -143,15 +147,15 @@ class Sight:
         age = time.monotonic() - self.read_at
         return age >= max(FRESH_SECONDS, DUTY * self.cost) or abs(now - self.pulse.at) > STRAY
 
-    def add(self, kind: str, priority: int) -> dict[str, float]:
-        """What is ahead of a job that is submitted now, by kind; the next one finds it counted."""
+    def add(self, kind: str, priority: int, jobs: int = 1) -> dict[str, float]:
+        """What is ahead of a job, or of so many, submitted now, by kind; the next one finds them counted."""
         ahead: dict[str, float] = {}
         with self.lock:
             for counts in (self.pulse.waiting, self.own):
                 for (each, other), count in counts.items():
                     if other >= priority:
                         ahead[each] = ahead.get(each, 0.0) + count
-            self.own[kind, priority] += 1
+            self.own[kind, priority] += jobs
         return ahead
 
 

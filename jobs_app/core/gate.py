@@ -93,21 +93,24 @@ def counted(standing: Standing, policy: Policy, *, depth: int, held: int) -> Sta
     return replace(standing, credits=room, depth=depth, closed=closed, age=0.0)
 
 
-def batch(standing: Standing, processes: int) -> int:
-    """How many credits one process gets: 0 at a closed gate."""
+def batch(standing: Standing, processes: int, wanted: int = 1) -> int:
+    """How many credits one process gets: 0 at a closed gate. One that wants many at once gets them, as far as its equal
+    part of the room goes."""
     if standing.closed or standing.credits <= 0:
         return 0
-    return max(1, standing.credits // (BATCH_PART * max(processes, 1)))
+    equal = standing.credits // max(processes, 1)
+    return max(1, equal // BATCH_PART, min(wanted, equal))
 
 
-def contact(queue: str, policy: Policy, *, holding: int, now: datetime, over: bool = False) -> Grant:
-    """Ask for credits, and say how many this process still holds. ``over``: for one, up to the hard limit.
+def contact(queue: str, policy: Policy, *, holding: int, now: datetime, over: bool = False, wanted: int = 1) -> Grant:
+    """Ask for credits, and say how many this process still holds. ``wanted``: how many there is a use for at once.
+    ``over``: for just these, up to the hard limit.
 
     In a short transaction of its own also if the caller has one open: else the gate would be locked for as long.
     """
     if connection.in_atomic_block:
-        return apart.run(lambda: _contact_apart(queue, policy, holding, now, over))
-    return _contact(queue, policy, holding, now, over)
+        return apart.run(lambda: _contact_apart(queue, policy, holding, now, over, wanted))
+    return _contact(queue, policy, holding, now, over, wanted)
 
 
 def still_closed(queue: str, policy: Policy, *, now: datetime) -> Grant | None:
@@ -132,12 +135,15 @@ def exclusive(queue: str) -> bool:
     return connection.vendor == "sqlite" or queue in _locked.get(connection.atomic_blocks[0], ())
 
 
-def look(queue: str, policy: Policy, *, now: datetime, over: bool = False) -> Grant:
-    """Count in the caller's own exclusive transaction: no credits are needed where nobody else can come in."""
+def look(queue: str, policy: Policy, *, now: datetime, over: bool = False, wanted: int = 1) -> Grant:
+    """Count in the caller's own exclusive transaction: no credits are needed where nobody else can come in.
+
+    What is granted is how many of those ``wanted`` there is room for.
+    """
     with queries.brief(), writing():
         gate, held = hold(queue, now=now)
         standing = _count(_standing(gate, now), queue, policy, held)
-        granted = _one_over(standing, policy, held) if over else min(batch(standing, 1), 1)
+        granted = _over(standing, policy, held, wanted) if over else min(batch(standing, 1, wanted), wanted)
         _keep(gate, standing, granted, now)
     return Grant(granted, max(standing.credits, 0), standing.depth, 1)
 
@@ -189,13 +195,13 @@ def _note_lock(queue: str) -> None:
         _locked.setdefault(connection.atomic_blocks[0], set()).add(queue)
 
 
-def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
+def _contact_apart(queue: str, policy: Policy, holding: int, now: datetime, over: bool, wanted: int) -> Grant:
     with watch.call():  # whoever waits for it holds a lock of this process, which others wait for
         close_old_connections()
-        return _contact(queue, policy, holding, now, over)
+        return _contact(queue, policy, holding, now, over, wanted)
 
 
-def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool) -> Grant:
+def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool, wanted: int) -> Grant:
     with queries.brief(), writing():
         gate = queries.locked_or_made(Gate.objects.all(), queue=queue)
         others = Turnstile.objects.filter(queue=queue, renewed_at__gt=now - HEARD_OF)
@@ -206,7 +212,8 @@ def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool
         standing, held = _standing(gate, now), holding + (told["held"] or 0)
         if over or must_count(standing):
             standing = _count(standing, queue, policy, held)
-        granted = _one_over(standing, policy, held) if over else batch(standing, told["asking"] + 1)
+        asking = told["asking"] + 1
+        granted = _over(standing, policy, held, wanted) if over else batch(standing, asking, wanted)
         _keep(gate, standing, granted, now)
         Turnstile.objects.bulk_create(
             [Turnstile(queue=queue, process=name_of_process(), outstanding=holding + granted, renewed_at=now)],
@@ -215,9 +222,9 @@ def _contact(queue: str, policy: Policy, holding: int, now: datetime, over: bool
     return Grant(granted, max(standing.credits, 0), standing.depth, told["heard"] + 1)
 
 
-def _one_over(standing: Standing, policy: Policy, held: int) -> int:
-    """One credit if there is room up to the hard limit, beside those that are held."""
-    return int(standing.depth + held < policy.hard_limit)
+def _over(standing: Standing, policy: Policy, held: int, wanted: int) -> int:
+    """For how many there is room up to the hard limit, beside the credits that are held."""
+    return min(max(policy.hard_limit - standing.depth - held, 0), wanted)
 
 
 def _count(standing: Standing, queue: str, policy: Policy, held: int) -> Standing:

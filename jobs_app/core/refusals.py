@@ -43,11 +43,11 @@ class Tally:
         self._timer: threading.Timer | None = None
         self._pause, self._written_at = self._write_seconds, 0.0
 
-    def count(self, queue: str, owner: int | None, reason: Reason) -> None:
-        """Count one refusal; it is written about a second later."""
+    def count(self, queue: str, owner: int | None, reason: Reason, jobs: int = 1) -> None:
+        """Count a refusal, of one job or of more; it is written about a second later."""
         with self._lock:
             key = (queue, owner, reason)
-            self._counts[key if key in self._counts or len(self._counts) < DIFFERENT else (queue, None, reason)] += 1
+            self._counts[key if key in self._counts or len(self._counts) < DIFFERENT else (queue, None, reason)] += jobs
             if self._timer is None:
                 self._timer = threading.Timer(self.pause(), self._write_apart)
                 self._timer.daemon = True

@@ -60,7 +60,7 @@ class Options:
     webhook: the name of an endpoint of the owner's that is told of its end, whatever else it is told of.
     expires_at: fail if not started by then. idempotency_key: the same key of the same owner gives the same job.
     tags: at most 10 words, to find it by. headroom: as overflow, without a permission, and beside shares: for what the
-    core itself submits.
+    core itself submits. rated: whether the token's rate bounds it; of a batch that was asked for the whole.
     """
 
     queue: str | None = None
@@ -77,6 +77,7 @@ class Options:
     tags: Sequence[str] = ()
     webhook: str | None = None
     headroom: bool = False
+    rated: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,22 +129,23 @@ def _accept(
     definition: Kind, queue: str, parameters: Mapping[str, Any], owner: User | None, options: Options, now: datetime
 ) -> Accepted:
     access.check_submit(owner, definition.name, now=now, on_leave=options.headroom)
-    _check_options(options, now)
+    check_options(options, now)
     admission.check_queue(queue)
-    admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)
+    if options.rated:
+        admission.check_rate(options.token, queue, owner, key=options.idempotency_key, now=now)
     checked = check(definition, parameters, owner)
     earlier = _earlier(owner, options.idempotency_key, checked.digest)
     if earlier is not None:
         return Accepted(earlier, replayed=True)
     job = row_of(definition, checked, owner, options, now)
-    job.webhook = _webhook(owner, options.webhook)
+    job.webhook = webhook_of(owner, options.webhook)
     applicant = admission.Applicant(
         queue, owner, token=options.token, overflow=options.overflow, later=job.due_at > now,
         key=options.idempotency_key, headroom=options.headroom,
     )  # fmt: skip
     entry = admission.enter(applicant, now=now)
     try:
-        _estimate(job, now)
+        estimate(job, now)
         accepted = _insert(job, definition, checked, entry, options.message, now)
         tracing.note(messaging__message__id=str(accepted.job.id))
         return accepted
@@ -152,9 +154,10 @@ def _accept(
         raise
 
 
-def _estimate(job: Job, now: datetime) -> None:
-    """Note on the row when it is expected to start and end, as far as anything is known."""
-    told = estimates.at_submission(job.queue, job.kind, now=now, priority=job.priority, due_at=job.due_at)
+def estimate(job: Job, now: datetime, *, jobs: int = 1) -> None:
+    """Note on the row when it is expected to start and end, as far as anything is known. jobs: that are alike, of which
+    it is any."""
+    told = estimates.at_submission(job.queue, job.kind, now=now, priority=job.priority, due_at=job.due_at, jobs=jobs)
     if told is not None:
         job.start_from, job.start_until = told.start_from, told.start_until
         job.finish_from, job.finish_until = told.finish_from, told.finish_until
@@ -204,9 +207,14 @@ def check(kind: Kind, parameters: Mapping[str, Any], owner: User | None) -> Chec
     if problems:
         raise InvalidParameters(problems)
     clear = to_jsonable_python(reveal(model)) if kind.has_secrets else None
-    digest = hashlib.sha256(json.dumps([kind.name, clear or shown], sort_keys=True).encode()).hexdigest()
+    digest = digest_of(kind, clear or shown)
     key = uniqueness.key_of(kind, clear or shown, owner) if kind.unique else None
     return Checked(shown, sealing.seal(clear) if clear else None, digest, frozenset(mentioned), key, model)
+
+
+def digest_of(kind: Kind, parameters: Mapping[str, Any]) -> str:
+    """What tells whether two requests are the same."""
+    return hashlib.sha256(json.dumps([kind.name, parameters], sort_keys=True).encode()).hexdigest()
 
 
 def validated(kind: Kind, parameters: Any, context: dict[str, Any] | None = None) -> BaseModel:
@@ -219,15 +227,15 @@ def validated(kind: Kind, parameters: Any, context: dict[str, Any] | None = None
         ) from None
 
 
-def _check_options(options: Options, now: datetime) -> None:
+def check_options(options: Options, now: datetime) -> None:
+    """Raise InvalidRequest for options that cannot be, whatever the kind."""
     if not -100 <= options.priority <= 100:
         raise InvalidRequest(f"expected a priority from -100 to 100, got {options.priority}")
     if options.max_attempts is not None and not 1 <= options.max_attempts <= ATTEMPTS_LIMIT:
         raise InvalidRequest(f"expected max_attempts from 1 to {ATTEMPTS_LIMIT}, got {options.max_attempts}")
     terms.check_tags(options.tags)
-    key = options.idempotency_key
-    if key is not None and not (1 <= len(key) <= KEY_LENGTH and key.isprintable()):
-        raise InvalidRequest(f"expected an idempotency key of 1 to {KEY_LENGTH} printable characters")
+    if options.idempotency_key is not None:
+        check_key(options.idempotency_key)
     for name, moment in (("due_at", options.due_at), ("expires_at", options.expires_at)):
         if moment is not None and moment.tzinfo is None:
             raise InvalidRequest(f"expected {name} with a time zone, got {moment.isoformat()}")
@@ -237,8 +245,14 @@ def _check_options(options: Options, now: datetime) -> None:
         raise InvalidRequest("expected expires_at after the job is due, got an earlier time")
 
 
-def _webhook(owner: User | None, name: str | None) -> int | None:
-    """The number of the endpoint of that name."""
+def check_key(key: str, *, most: int = KEY_LENGTH) -> None:
+    """Raise InvalidRequest for an idempotency key that cannot be kept."""
+    if not (1 <= len(key) <= most and key.isprintable()):
+        raise InvalidRequest(f"expected an idempotency key of 1 to {most} printable characters")
+
+
+def webhook_of(owner: User | None, name: str | None) -> int | None:
+    """The number of the endpoint of that name. Raises InvalidRequest."""
     if name is None:
         return None
     known = Endpoint.objects.filter(owner=owner, name=name).values_list("pk", flat=True).first()
@@ -252,11 +266,16 @@ def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:
         return None
     job = Job.objects.whole().filter(owner=owner, idempotency_key=key).first()
     if job is not None and job.request_digest != digest:
-        raise IdempotencyConflict(
-            f"expected a new idempotency key for a new request: this one belongs to job {job.id}, "
-            "which has another kind or other parameters"
-        )
+        raise key_conflict(job.id)
     return job
+
+
+def key_conflict(job_id: UUID) -> IdempotencyConflict:
+    """That a key was used for another request."""
+    return IdempotencyConflict(
+        f"expected a new idempotency key for a new request: this one belongs to job {job_id}, "
+        "which has another kind or other parameters"
+    )
 
 
 def row_of(kind: Kind, checked: Checked, owner: User | None, options: Options, now: datetime) -> Job:

@@ -6,7 +6,8 @@ term, not even as a digest: who can guess could ask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -35,14 +36,24 @@ def check_tags(tags: Sequence[str]) -> None:
 
 def of(job: Job, model: BaseModel) -> list[Term]:
     """The rows of a job about to be inserted; ``model``: its parameters. To be written in the same transaction."""
-    numbers = {tag_term(each) for each in job.tags or ()}
-    numbers |= {parameter_term(name, value) for name, value in _plain(job, model)}
-    return [Term(term=each, job_id=job.id) for each in sorted(numbers)]
+    return [
+        Term(term=each, job_id=job.id) for each in sorted(of_tags(job.tags or ()) | of_values(job.parameters, model))
+    ]
 
 
-def _plain(job: Job, model: BaseModel) -> Iterator[tuple[str, str]]:
+def of_tags(tags: Sequence[str]) -> set[int]:
+    """The numbers of tags."""
+    return {tag_term(each) for each in tags}
+
+
+def of_values(parameters: Mapping[str, Any], model: BaseModel) -> set[int]:
+    """The numbers of parameters, as they are shown and as ``model`` has them."""
+    return {parameter_term(name, value) for name, value in _plain(parameters, model)}
+
+
+def _plain(parameters: Mapping[str, Any], model: BaseModel) -> Iterator[tuple[str, str]]:
     count = 0
-    for name, shown in job.parameters.items():
+    for name, shown in parameters.items():
         # What is masked is no secret by its type alone: an empty secret is shown as an empty text.
         secret = isinstance(getattr(model, name, None), (SecretStr, SecretBytes)) or shown == MASK
         value = None if secret else scalar_text(shown)

@@ -24,6 +24,14 @@ def made(kind: str, queue: str) -> AbstractContextManager[None]:
     return tracing.span(f"create {queue}", "PRODUCER", weir__kind=kind, **_operation("create", queue))
 
 
+def made_many(count: int) -> AbstractContextManager[None]:
+    """Around the submission of a batch, of which each job keeps the same trace."""
+    return tracing.span(
+        "create", "PRODUCER", messaging__system=tracing.SYSTEM, messaging__operation__name="create",
+        messaging__operation__type="create", messaging__batch__message_count=count,
+    )  # fmt: skip
+
+
 def sent(queue: str, ids: list[UUID]) -> AbstractContextManager[None]:
     """Around the sending of messages, long after their submissions perhaps: linked to each, and a child of none."""
     links = list(kept(ids).values()) if tracing.on() else []

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from jobs_app.core import ends, events, queries, sql
+from jobs_app.core import copying, ends, events, queries, sql
 from jobs_app.lifecycle import INITIAL, EventName, State, legal
-from jobs_app.models import Job
+from jobs_app.models import Event, Job
 from jobs_app.models.guard import writing
 
 if TYPE_CHECKING:
@@ -35,6 +35,43 @@ def create(job: Job, *, now: datetime, actor: User | None) -> None:
         events.record(
             job.id, EventName.SUBMITTED, attempt=0, now=now, source=None, target=job.status, actor=actor, reason=job.via
         )
+
+
+class New(NamedTuple):
+    """What a new job has of its own, when many are made that are alike in all else. parameters: as JSON text."""
+
+    id: UUID
+    parameters: str
+    sealed: bytes | None
+    request_digest: str
+    idempotency_key: str | None
+
+
+JOBS = copying.Table(Job, New._fields)
+EVENTS = copying.Table(Event, ("job_id",))
+
+
+def create_many(alike: Sequence[tuple[Job, Sequence[New]]], *, now: datetime, actor: User | None) -> None:
+    """Insert many new jobs with their events, in the caller's transaction: of each ``Job``, which is not inserted
+    itself, as many as there are ``New`` beside it. Raises IntegrityError for a key that is taken.
+
+    In the order of their keys: so of two that insert the same keys at once, one waits for the other, and never both.
+    """
+    jobs: list[tuple[str, copying.Row]] = []
+    moves: list[copying.Row] = []
+    for like, news in alike:
+        if like.state not in INITIAL:
+            raise ValueError(f"expected new jobs in one of {sorted(INITIAL)}, got {like.state}")
+        event = events.build(
+            like.id, EventName.SUBMITTED, attempt=0, now=now, source=None, target=like.status, actor=actor,
+            reason=like.via,
+        )  # fmt: skip
+        job_row, event_row = JOBS.mould(like), EVENTS.mould(event)
+        jobs += [(each.idempotency_key or "", job_row(each)) for each in news]
+        moves += [event_row((each.id,)) for each in news]
+    jobs.sort(key=lambda pair: (len(pair[0]), pair[0]))
+    JOBS.insert([row for _, row in jobs])
+    EVENTS.insert(moves)
 
 
 def move(

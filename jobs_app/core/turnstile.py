@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +18,7 @@ from django.db import connection
 from jobs_app.core import gate
 from jobs_app.core.gate import Grant
 from jobs_app.core.lanes import Policy
-from jobs_app.core.shares import Shares
+from jobs_app.core.shares import Passing, Shares
 
 CREDIT_SECONDS = 1.0
 """Credits that were not spent by then are given up: others may need them."""
@@ -43,12 +42,20 @@ class Full(Exception):
         self.processes = processes
 
 
+@dataclass(frozen=True)
+class Pass:
+    """How many were let in, and how many credits that took: for so many the caller says ``leave`` when it is over."""
+
+    count: int
+    spent: int
+
+
 @dataclass
 class _Purse:
     credits: int = 0
     near: bool = False
     taken_at: float = 0.0
-    passing: deque[float] = field(default_factory=deque)
+    passing: Passing = field(default_factory=Passing)
     refused: Grant | None = None
     refused_until: float = 0.0
     grant: Grant | None = None
@@ -70,8 +77,8 @@ class Turnstile:
         self.shares = Shares(self._clock)
         self._lock = threading.Lock()
 
-    def enter(self, queue: str, policy: Policy, *, now: datetime, over: bool = False) -> bool:
-        """Let one submission in. Returns whether it spent a credit: then the caller says ``leave`` when it is over.
+    def enter(self, queue: str, policy: Policy, *, now: datetime, over: bool = False, wanted: int = 1) -> Pass:
+        """Let a submission in, or as many of those ``wanted`` as can be had at once: at least one.
 
         over: up to the hard limit; rare, so the gate is asked each time. Raises Full.
         """
@@ -80,10 +87,11 @@ class Turnstile:
             self._begin_anew(purse, policy)
         if gate.exclusive(queue):
             # Nor may it wait for a thread of this process that waits for its transaction.
-            purse.grant, purse.asked_at = gate.look(queue, policy, now=now, over=over), self._clock()
-            if purse.grant.credits == 0:
-                raise Full(purse.grant.depth, purse.grant.processes)
-            return False
+            grant = gate.look(queue, policy, now=now, over=over, wanted=wanted)
+            purse.grant, purse.asked_at = grant, self._clock()
+            if grant.credits == 0:
+                raise Full(grant.depth, grant.processes)
+            return Pass(grant.credits, spent=0)
         full = None if over else purse.refused
         if full is not None and self._clock() < purse.refused_until:
             raise Full(full.depth, full.processes)
@@ -95,23 +103,24 @@ class Turnstile:
         try:
             self._tidy(purse)
             if purse.credits == 0:
-                self._ask(queue, purse, policy, now, over)
-            purse.credits -= 1
-            purse.passing.append(self._clock())
+                self._ask(queue, purse, policy, now, over, wanted)
+            count = min(purse.credits, wanted)
+            purse.credits -= count
+            purse.passing.enter(self._clock(), count)
         finally:
             purse.lock.release()
-        return True
+        return Pass(count, spent=count)
 
-    def leave(self, queue: str, *, now: datetime) -> None:
-        """A submission that entered was committed, or came to nothing.
+    def leave(self, queue: str, *, now: datetime, count: int = 1) -> None:
+        """Submissions that entered were committed, or came to nothing.
 
-        Far from the limit that is told with the next contact. Near it others may be waiting for just this credit.
+        Far from the limit that is told with the next contact. Near it others may be waiting for just this credit; and
+        many credits are missed anywhere.
         """
         purse = self._purse(queue)
         with purse.lock:
-            if purse.passing:
-                purse.passing.popleft()
-            if purse.near and not connection.in_atomic_block:
+            purse.passing.leave(count)
+            if (purse.near or count > 1) and not connection.in_atomic_block:
                 # Within the lock: another thread's contact must not be overwritten with what was true before it.
                 gate.report(queue, holding=self._holding(purse), now=now)
 
@@ -126,12 +135,12 @@ class Turnstile:
         grant = self._purse(queue).grant
         return 1 if grant is None else grant.processes
 
-    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime, over: bool) -> None:
+    def _ask(self, queue: str, purse: _Purse, policy: Policy, now: datetime, over: bool, wanted: int) -> None:
         grant, began = None, self._clock()
         if not over and purse.refused is not None and self._clock() - purse.taken_at < RENEW_SECONDS:
             grant = gate.still_closed(queue, policy, now=now)
         if grant is None:
-            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now, over=over)
+            grant = gate.contact(queue, policy, holding=self._holding(purse), now=now, over=over, wanted=wanted)
             purse.taken_at = self._clock()
         purse.grant, purse.asked_at, purse.credits = grant, self._clock(), grant.credits
         purse.near = grant.credits <= 1
@@ -149,12 +158,10 @@ class Turnstile:
     def _tidy(self, purse: _Purse) -> None:
         if self._clock() - purse.taken_at > CREDIT_SECONDS:
             purse.credits = 0
-        forgotten = self._clock() - gate.HELD_FOR.total_seconds()
-        while purse.passing and purse.passing[0] < forgotten:
-            purse.passing.popleft()  # rolled back, most likely: nothing tells us of that
+        purse.passing.forget(before=self._clock() - gate.HELD_FOR.total_seconds())
 
     def _holding(self, purse: _Purse) -> int:
-        return purse.credits + len(purse.passing)
+        return purse.credits + purse.passing.count
 
     def _purse(self, queue: str) -> _Purse:
         with self._lock:

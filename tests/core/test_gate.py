@@ -14,7 +14,7 @@ from jobs_app.core.gate import Grant, Standing, batch, counted, must_count
 from jobs_app.core.lanes import Policy
 from jobs_app.core.line import KEYLESS, Line
 from jobs_app.core.rates import fill
-from jobs_app.core.shares import Shares
+from jobs_app.core.shares import Entered, Shares
 from jobs_app.core.turnstile import Full, Turnstile
 
 POLICY = Policy(limit=100, hard_limit=110, low_water=90, user_limit=50, token_limit=50, window=10, paused_at=None)
@@ -148,24 +148,25 @@ def test_a_share_is_given_out_by_parts_and_counted_when_they_are_used_up() -> No
     clock, counts = Clock(), []
     shares = Shares(clock)
 
-    def enter(held: int) -> int | None:
+    def enter(held: int, wanted: int = 1) -> Entered:
         def count() -> int:
             counts.append(held)
             return held
 
-        return shares.enter(("a",), 1000, count=count, ahead=lambda: 7, processes=2)
+        return shares.enter(("a",), 1000, count=count, ahead=lambda: 7, processes=2, wanted=wanted)
 
-    assert [enter(0) for _ in range(62)] == [None] * 62  # an eighth of the room, for two processes
+    one, none = Entered(1), Entered(0, ahead=7)
+    assert [enter(0) for _ in range(62)] == [one] * 62  # an eighth of the room, for two processes
     assert len(counts) == 1
     for _ in range(62):
         shares.leave(("a",))
-    assert enter(62) is None
+    assert enter(62) == one
     assert len(counts) == 2
     clock.now += 1.1
-    assert enter(1000) == enter(0) == 7, "a refusal is remembered for a moment"
+    assert enter(1000) == enter(0) == none, "a refusal is remembered for a moment"
     clock.now += 0.11
-    assert enter(998) is None, "one is on its way, and one may come in"
-    assert enter(998) == 7
+    assert enter(998) == one, "one is on its way, and one may come in"
+    assert enter(998) == none
 
 
 def test_those_refused_are_told_times_one_after_another() -> None:
