@@ -146,6 +146,10 @@ class Configuration(BaseModel):
     result_inline_bytes: int = Field(65_536, ge=0, description="Larger results are kept as an artifact.")
     result_bytes: int = Field(104_857_600, ge=1024, description="Larger results fail the job.")
     upload_bytes: int = Field(2_147_483_648, ge=1024, description="Largest file that may be uploaded.")
+    bulk_lines: int = Field(1_000_000, ge=1, le=100_000_000, description="Lines of one bulk submission over the API.")
+    bulk_seconds: float = Field(
+        600, ge=1, le=86_400, description="How long one may take; lines after that are not read."
+    )
     token_days: int = Field(90, ge=1, le=3650, description="Days until a new API token expires.")
 
     keep_succeeded_days: float = Field(

@@ -19,9 +19,7 @@ from pydantic_core import to_json
 from jobs_app import conf
 from jobs_app.api import problems, refusals
 from jobs_app.errors import TooLarge
-
-ALLOWANCE = 16_384
-"""Bytes that a JSON body may have beyond PARAMETERS_BYTES, for everything around the parameters."""
+from jobs_app.forms.lines import ALLOWANCE
 
 DEPTH = 64
 

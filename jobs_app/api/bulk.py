@@ -13,13 +13,14 @@ from ninja.params import functions
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app.api.bodies import bounded
-from jobs_app.api.job_bodies import JobBody, Moment
+from jobs_app.api.job_bodies import JobBody
 from jobs_app.api.jobs import KEY, KEY_WORDS
 from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import clock
 from jobs_app.core.bulk import planning
 from jobs_app.core.bulk.orders import IDS, Action, Order
 from jobs_app.core.bulk.planning import Plan
+from jobs_app.forms.lines import Moment
 from jobs_app.lifecycle import State, Via
 from jobs_app.reads import bulk
 from jobs_app.reads.views import JobView

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app import searching
 from jobs_app.api.artifacts import ArtifactBody
 from jobs_app.core import control
 from jobs_app.criteria import JobFilter
+from jobs_app.forms.lines import Moment
 from jobs_app.lifecycle import WAITING, State
 from jobs_app.reads import jobs
 from jobs_app.reads.views import AttemptView, EstimateView, FamilyView, JobView, LogLineView
 from jobs_app.reads.waits import ReasonView
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("expected a time that exists in UTC") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-
-
-class Submission(BaseModel):
-    """A job to submit. ``parameters`` are those of its kind; times need a time zone."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    queue: str | None = Field(None, description="Default: the kind's.")
-    webhook: str | None = Field(None, description="The name of a webhook of yours that is told of its end.")
-    priority: int = Field(0, description="-100 to 100; higher runs first.")
-    due_at: Moment | None = Field(None, description="Not before this time.")
-    expires_at: Moment | None = Field(None, description="Fail if not started by then.")
-    max_attempts: int | None = Field(None, description="1 to 100; default: the kind's.")
-    tags: list[str] = Field(
-        default_factory=list, description="At most 10, of 1 to 50 printable characters, to find the job by: q=tag:…"
-    )
-    overflow: bool = Field(False, description="Into a full queue too, up to its hard limit; needs a permission.")
-
-    def options(self) -> dict[str, Any]:
-        """Everything but kind and parameters."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in {"kind", "parameters"}}
 
 
 class Rerun(BaseModel):

@@ -26,11 +26,11 @@ from jobs_app.api.job_bodies import (
     LogLines,
     Priority,
     Rerun,
-    Submission,
 )
 from jobs_app.api.security import needs, token_of, user_of
 from jobs_app.core import admission, clock, control, submission
 from jobs_app.errors import InvalidRequest
+from jobs_app.forms.lines import Submission
 from jobs_app.lifecycle import Via
 from jobs_app.reads import files, jobs
 from jobs_app.reads.views import JobView

@@ -31,6 +31,7 @@ from jobs_app.errors import (
     WeirError,
     in_words,
 )
+from jobs_app.forms.lines import InvalidLine
 from jobs_app.lifecycle import Reason
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,8 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, InvalidParameters):
         places = [_place(("body", "", "parameters", *each.location), each.message) for each in error.problems]
         return _of_weir(error, places)
+    if isinstance(error, InvalidLine):
+        return _of_weir(error, [_place(("body", "", *each.location), each.message) for each in error.problems])
     known = error if isinstance(error, WeirError) else _translated(error)
     if known is None and isinstance(error, HttpError):
         return of_status(error.status_code, error.message)

@@ -13,6 +13,7 @@ from jobs_app.api import (
     artifacts,
     audit,
     bulk,
+    bulk_submission,
     deploys,
     description,
     failures,
@@ -74,6 +75,7 @@ api = Api(
 api.add_router("/kinds", kinds.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/jobs", bulk.router)
+api.add_router("/jobs", bulk_submission.router)
 api.add_router("/artifacts", artifacts.router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/audit", audit.router)

@@ -9,7 +9,7 @@ It sends a request again when that can help, no earlier than the server's ``Retr
 idempotency key, so that it makes one job however often it is sent.
 
 errors, decisions (what is sent again, and when), shapes, calls (a request and its answer), plans (what each method
-does), following (the live stream), files, patience (the loop), base, then the two clients.
+does), batches (many submissions), following (the live stream), files, patience (the loop), base, then the two clients.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from jobs_app.client.errors import (
     Unreachable,
 )
 from jobs_app.client.plans import Options
-from jobs_app.client.shapes import Artifact, Event, Job
+from jobs_app.client.shapes import Artifact, Event, Job, Verdict
 from jobs_app.client.synchronous import Client
 
 __all__ = [
@@ -44,4 +44,5 @@ __all__ = [
     "Refused",
     "TimedOut",
     "Unreachable",
+    "Verdict",
 ]

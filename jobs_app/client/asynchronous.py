@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -14,11 +14,13 @@ from tenacity import AsyncRetrying
 
 from jobs_app.client import plans
 from jobs_app.client.base import PATIENCE_SECONDS, TIMEOUT_SECONDS, Base, Reading
+from jobs_app.client.batches import Bulk
 from jobs_app.client.calls import Call, Reply
+from jobs_app.client.errors import Refused
 from jobs_app.client.files import FILE_LIMIT, Saving, Sending
 from jobs_app.client.following import Following, NoStream
 from jobs_app.client.patience import OnWait, Patience
-from jobs_app.client.shapes import Artifact, Event, Job
+from jobs_app.client.shapes import Artifact, Event, Job, Verdict
 
 T = TypeVar("T")
 
@@ -57,6 +59,24 @@ class AsyncClient(Base):
     ) -> Job:
         """Submit a job; however often the request has to be sent, it makes one job. The options: ``Options``."""
         return await self._run(plans.submit(kind, parameters, options))
+
+    async def submit_many(
+        self, submissions: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> AsyncIterator[Verdict]:
+        """Submit many jobs, as many as ``submissions`` has: each the body of one, as the API takes it (``kind``,
+        ``parameters``, …). Gives a verdict on each, in order, as they come; nothing is sent before they are asked for.
+
+        What there was no room for is sent again after ``Retry-After``, until nothing has been accepted for the whole of
+        the patience. idempotency_key: the same key with the same submissions makes just the jobs that are missing.
+        """
+        bulk = Bulk(idempotency_key, self._patience)
+        for part in bulk.parts(submissions):
+            try:
+                found = await self._run(bulk.plan(part))
+            except Refused as refused:
+                found = list(bulk.given_up(part, refused))
+            for each in found:
+                yield each
 
     async def get(self, job: Job | UUID | str) -> Job:
         """A job as it stands."""

@@ -68,7 +68,7 @@ def submit(kind: str, parameters: Mapping[str, Any] | None, options: Options) ->
     headers = {"Content-Type": JSON, "Idempotency-Key": str(uuid4()) if key is None else _header(key)}
     if wait is not None:
         headers["Prefer"] = f"wait={max(math.ceil(wait), 0)}"
-    reply = yield Call("POST", path("jobs"), headers=headers, content=_encoded(body), longer=wait or 0.0)
+    reply = yield Call("POST", path("jobs"), headers=headers, content=encoded(body), longer=wait or 0.0)
     return Job.of(reply.json(), replayed=reply.headers.get("idempotency-replayed", "").lower() == "true")
 
 
@@ -140,7 +140,8 @@ def queue(name: str) -> Plan[dict[str, Any]]:
     return dict(reply.json())
 
 
-def _encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON. Raises Invalid for what JSON cannot hold."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:

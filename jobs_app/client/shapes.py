@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from jobs_app.client.errors import ClientError, Invalid
 
+NO_ROOM = frozenset({429, 503})
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -40,6 +42,38 @@ class Job:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ClientError(f"expected a job, got {str(body)[:200]!r}; is there a Weir at this address?") from None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one of many submissions. line: which, from 1. id: its job's, None if it was refused. status:
+    ``accepted``, ``replayed`` (its idempotency key had made the job before) or ``refused``, and then ``problem`` says
+    why, as the API's errors do."""
+
+    line: int
+    id: str | None
+    status: str
+    problem: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it was refused for lack of room: later there may be some."""
+        return self.problem.get("status") in NO_ROOM
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which the server said to come back; 0 if it did not say."""
+        return float(self.problem.get("retry_after") or 0.0)
+
+    @classmethod
+    def of(cls, text: bytes, line: int) -> Verdict:
+        """From a line of an answer. Raises ClientError if that is no verdict."""
+        try:
+            body = json.loads(text)
+            made = str(UUID(body["id"])) if body["status"] != "refused" else None
+            return cls(line, made, str(body["status"]), dict(body.get("problem") or {}))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ClientError(f"expected a verdict, got {text[:200]!r}") from None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from jobs_app.errors import IdempotencyConflict, InvalidParameters, QueueFull, S
 from jobs_app.lifecycle import State
 from jobs_app.models import Event, Job, Term
 from tests.support.ledger import submitted
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.django_db
 PLAIN = Options()
@@ -134,7 +135,14 @@ def test_it_goes_as_far_as_there_is_room_and_says_how_far(configured: Any, alice
     assert refused.value.accepted == Job.objects.count() == 1500
     assert refused.value.retry_after > 0
     configured(queue_limit=10_000, user_share=1)
-    assert submit_many("system.echo", texts(4000), owner=alice, idempotency_key="k").accepted == 2500
+
+    def again() -> int:
+        try:
+            return submit_many("system.echo", texts(4000), owner=alice, idempotency_key="k").accepted
+        except QueueFull:  # the gate is counted again a tenth of a second after it closed
+            return 0
+
+    assert eventually(again, what="room") == 2500
     assert Job.objects.count() == 4000
 
 

@@ -121,6 +121,7 @@ OPERATIONS: dict[str, dict[str, bool]] = {
     "POST /api/jobs/{job_id}/cancel": OWNERS,
     "POST /api/jobs/{job_id}/retry": OWNERS,
     "POST /api/jobs/{job_id}/priority": OWNERS,
+    "POST /api/jobs/bulk": EVERYBODY,
     "POST /api/jobs/bulk-actions": EVERYBODY,
     "POST /api/jobs/{job_id}/rerun": OWNERS,
     "GET /api/jobs/{job_id}/events": OWNERS,

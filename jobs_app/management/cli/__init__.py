@@ -2,6 +2,6 @@
 
 ``exits`` says what each exit code means. ``parsing`` and ``options`` make command-line options, also from a kind's
 parameters; ``values`` and ``uploads`` make parameters of what was typed. Each verb lives with its noun: ``kinds``,
-``submitting``, ``listing``, ``showing``, ``following``, ``cancelling``, ``fetching``. ``output`` is where all text
-leaves, ``rendering`` how rows look.
+``submitting``, ``many``, ``listing``, ``showing``, ``following``, ``cancelling``, ``fetching``. ``output`` is where all
+text leaves, ``rendering`` how rows look.
 """

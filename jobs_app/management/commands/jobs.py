@@ -25,6 +25,7 @@ from jobs_app.management.cli import (
     health,
     kinds,
     listing,
+    many,
     parsing,
     queues,
     retrying,
@@ -40,6 +41,7 @@ from jobs_app.management.cli.output import Output
 VERBS = {
     "kinds": (kinds.HELP, kinds.add_arguments, kinds.run),
     "submit": (submitting.HELP, submitting.add_arguments, submitting.run),
+    "submit-many": (many.HELP, many.add_arguments, many.run),
     "list": (listing.HELP, listing.add_arguments, listing.run),
     "show": (showing.HELP, showing.add_arguments, showing.run),
     "follow": (following.HELP, following.add_arguments, following.run),
