@@ -4,8 +4,8 @@
    row in the caller's transaction; ``uniqueness`` lets only one of its like in. After the commit it nudges this
    process's background publisher. ``admission`` asks ``rates`` (how fast a token is) and ``turnstile``, which holds
    this process's credits of each queue's ``gate``, beside its ``shares``; those refused stand in a ``line``, and
-   ``refusals`` counts them. What was accepted and waits for room (children, jobs that come due) is let in by a
-   ``side_door``.
+   ``refusals`` counts them. ``batches`` submit many jobs at once. What was accepted and waits for room (children, jobs
+   that come due) is let in by a ``side_door``.
 2. ``dispatch`` keeps at most a window of each queue's messages on the broker: it picks due jobs in order, marks them,
    and publishes their ids, short ones in ``chunks``. It runs after a submission, after a settlement, and from upkeep.
    It also notices lost messages.
@@ -34,8 +34,8 @@
    what and see its parameters, ``audit`` who did what. ``traces`` are what OpenTelemetry is told of a job's way,
    ``vitals`` what probes are told of a process.
 8. Under all of them ``transitions`` is the only writer of state: every move is guarded by (id, state, attempt), acts on
-   the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries`` and ``sql`` how databases
-   differ; ``clock`` what time it is. Everything else takes ``now`` as an argument.
+   the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries``, ``copying`` and ``sql`` how
+   databases differ; ``clock`` what time it is. Everything else takes ``now`` as an argument.
 
 Modules are nouns and functions verbs; nothing is re-exported here, so that a function never hides a module.
 """

@@ -15,12 +15,21 @@ from jobs_app.core.batches.submitting import BATCH, Bulk, submit_many
 from jobs_app.core.submission import Options
 from jobs_app.errors import IdempotencyConflict, InvalidParameters, QueueFull, ShareExceeded, UnknownKind, WeirError
 from jobs_app.lifecycle import State
-from jobs_app.models import Event, Job, Term
+from jobs_app.models import Event, Gate, Job, Term, Turnstile
+from jobs_app.models.guard import writing
 from tests.support.ledger import submitted
 from tests.support.processes import eventually
 
 pytestmark = pytest.mark.django_db
 PLAIN = Options()
+
+
+@pytest.fixture
+def counted(transactional_db: None, nudged: list[str]) -> None:
+    """What is committed is counted, and no gate remembers another test's jobs."""
+    with writing():
+        Gate.objects.all().delete()
+        Turnstile.objects.all().delete()
 
 
 def texts(count: int) -> list[dict[str, Any]]:
@@ -128,7 +137,7 @@ def test_in_python_it_stops_at_the_first_that_does_not_fit() -> None:
     assert refused.value.accepted == Job.objects.count() == 2
 
 
-def test_it_goes_as_far_as_there_is_room_and_says_how_far(configured: Any, alice: User) -> None:
+def test_it_goes_as_far_as_there_is_room_and_says_how_far(counted: None, configured: Any, alice: User) -> None:
     configured(queue_limit=1500, user_share=1)
     with pytest.raises(QueueFull) as refused:
         submit_many("system.echo", texts(4000), owner=alice, idempotency_key="k")
@@ -146,7 +155,7 @@ def test_it_goes_as_far_as_there_is_room_and_says_how_far(configured: Any, alice
     assert Job.objects.count() == 4000
 
 
-def test_a_share_bounds_many_as_it_bounds_one(configured: Any, alice: User) -> None:
+def test_a_share_bounds_many_as_it_bounds_one(counted: None, configured: Any, alice: User) -> None:
     configured(queue_limit=1000, user_share=0.3)
     found = bulk([echo() for _ in range(400)], owner=alice)
     assert sum(each.error is None for each in found) == Job.objects.count() == 300
@@ -154,7 +163,7 @@ def test_a_share_bounds_many_as_it_bounds_one(configured: Any, alice: User) -> N
     assert len({each.error.retry_after for each in found[300:] if isinstance(each.error, ShareExceeded)}) == 1
 
 
-def test_jobs_that_are_due_later_have_their_own_bound(configured: Any, alice: User) -> None:
+def test_jobs_that_are_due_later_have_their_own_bound(counted: None, configured: Any, alice: User) -> None:
     configured(scheduled_limit=10)
     later = Options(due_at=clock.database_now().replace(year=2030))
     found = bulk([echo(options=later) for _ in range(15)], owner=alice)
