@@ -34,7 +34,7 @@
    what and see its parameters, ``audit`` who did what. ``traces`` are what OpenTelemetry is told of a job's way,
    ``vitals`` what probes are told of a process.
 8. Under all of them ``transitions`` is the only writer of state: every move is guarded by (id, state, attempt), acts on
-   the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries``, ``copying`` and ``sql`` how
+   the row count, and leaves an ``events`` row. ``transport`` alone knows Celery; ``queries``, ``copying``, ``sql`` how
    databases differ; ``clock`` what time it is. Everything else takes ``now`` as an argument.
 
 Modules are nouns and functions verbs; nothing is re-exported here, so that a function never hides a module.
