@@ -5,7 +5,7 @@ A body is never held whole: it is split into lines as it comes, each no longer t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -97,7 +97,7 @@ class Reader:
             found = BulkLine.model_validate_json(text)
         except ValidationError as error:
             faults = error.errors(include_url=False)[:FAULTS]
-            return InvalidLine(FieldProblem(tuple(fault["loc"]), in_words(fault)) for fault in faults)
+            return InvalidLine(FieldProblem(tuple(fault["loc"]), _in_words(fault)) for fault in faults)
         return Line(found.kind, found.parameters, self._options(found), found.idempotency_key, len(text))
 
     def _options(self, found: BulkLine) -> Options:
@@ -108,6 +108,11 @@ class Reader:
             given["tags"] = tuple(given["tags"])
             self._latest = told, Options(via=self._via, token=self._token, **given)
         return self._latest[1]
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    said = in_words(fault)
+    return said.replace("Invalid JSON:", "expected JSON, got:") if fault["type"] == "json_invalid" else said
 
 
 def split(blocks: Iterable[bytes], *, longest: int) -> Iterator[bytes | None]:
