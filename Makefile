@@ -97,7 +97,7 @@ lock: python ## Pin the requirements; make lock UPGRADE=--upgrade takes the newe
 
 clean: ## Remove .venv, caches and the demo's data; var/up and its jobs are kept
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-		var/demo var/demo-data var/demo-data.new var/checks var/lock-tools
+		var/demo var/demo-data var/demo-data.new var/checks var/lock-tools var/peers
 
 python:
 	@command -v $(PYTHON) >/dev/null || { \

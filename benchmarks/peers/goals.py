@@ -56,5 +56,10 @@ def of_memory(what: str, found: Mapping[str, Rounds], most: float) -> list[Check
     return [Check(what, words, f"at most {most:g}", ratio["median"] <= most)]
 
 
+def of_reach(count: int, wanted: int) -> Check:
+    """Whether so many jobs were run before a worker's memory was looked at again, in the time there was."""
+    return Check("jobs run before worker memory is judged", f"{count:,}", f"{wanted:,}", count >= wanted)
+
+
 def _judged(goals: Sequence[Goal], rates: Mapping[str, Rounds]) -> list[Check]:
     return [check for goal in goals if (check := ratios.judged(goal, rates))]

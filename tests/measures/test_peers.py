@@ -55,6 +55,9 @@ def test_goals_of_what_is_to_be_small_are_missed_by_what_is_great() -> None:
     assert _missed(goals.of_pickup(times)) == ["idle pickup, p99: weir / celery"]
     assert _missed(goals.of_memory("memory", {"weir": [1.11]}, 1.1)) == ["memory"]
     assert _missed(goals.of_memory("memory", {"weir": [1.1]}, 1.1)) == []
+    assert _missed([goals.of_reach(99_999, 100_000), goals.of_reach(100_000, 100_000)]) == [
+        "jobs run before worker memory is judged"
+    ]
     assert _missed(goals.of_compute({"weir": [193.0]})) == ["10 ms jobs: weir / ideal"]
 
 
