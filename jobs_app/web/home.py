@@ -88,7 +88,7 @@ def _frame(request: HttpRequest, at: Address, wanted: JobFilter, *, operator: bo
         "section": "jobs",
         "at": at,
         "wanted": wanted,
-        "filtered": wanted != address.OWN and wanted != JobFilter(mine=True, spawned=False),
+        "filtered": wanted not in (address.OWN, JobFilter(mine=True, spawned=False), JobFilter()),
         "everyone": operator and not wanted.mine and not wanted.owner,
         "may_see_all": operator,
         "state_chips": chips.of_states(wanted, at),

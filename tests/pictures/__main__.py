@@ -181,7 +181,7 @@ def _pictures(
             shot = SHOTS[name]
             page = _page(browser, site, world["sessions"].get(shot.who, ""), **options)
             page.goto(shot.address.format_map(world))
-            if shot.act is not None:
+            if shot.act is not None and folder == FOLDER:
                 shot.act(page)
             yield _kept(page, shot, folder / f"{name}-{suffix}.png")
             page.context.close()
