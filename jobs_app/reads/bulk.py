@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-
-from django.db import OperationalError, connection, transaction
 
 from jobs_app.core.bulk import planning
 from jobs_app.core.bulk.orders import Order
 from jobs_app.core.bulk.planning import Plan
 from jobs_app.errors import InvalidRequest
+from jobs_app.reads.bounds import TookTooLong, within
 from jobs_app.reads.views import JobView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 SAMPLE = 10
-SECONDS = 3
+LONGEST = timedelta(seconds=3)
 """How long PostgreSQL may look for the jobs that are meant."""
-
-QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True)
@@ -52,16 +49,9 @@ def count(user: User | None, order: Order, *, now: datetime) -> tuple[int, bool]
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    if connection.vendor != "postgresql":
-        yield
-        return
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
+        with within(LONGEST):
             yield
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != QUERY_CANCELED:
-            raise
-        words = "expected a search whose jobs are found within {} s; name a state, a kind or a time as well"
-        raise InvalidRequest(words.format(SECONDS)) from None
+    except TookTooLong:
+        words = "expected a search whose jobs are found within {:.0f} s; name a state, a kind or a time as well"
+        raise InvalidRequest(words.format(LONGEST.total_seconds())) from None

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from jobs_app.core import access
 from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import State
 from jobs_app.models.job import JobQuerySet
+from jobs_app.reads.bounds import TookTooLong, within
 
 if TYPE_CHECKING:
     from jobs_app.reads.jobs import Reader
@@ -26,9 +27,6 @@ EACH, IN_ALL = timedelta(milliseconds=40), timedelta(milliseconds=100)
 
 ORDER = (*(each for each in State if each is not State.SUCCEEDED), State.SUCCEEDED)
 """What most jobs are comes last: if the time is up, it is that which is not told."""
-
-MILLISECOND = 0.001
-QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,10 @@ def by_state(user: Reader, wanted: JobFilter) -> dict[State, Count | None]:
 
 
 def _count_until(until: float, rows: JobQuerySet, state: State) -> Count | None:
-    left = min(until - time.monotonic(), EACH.total_seconds())
-    if left < MILLISECOND:
-        return None
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {int(left / MILLISECOND)}")
+        with within(min(timedelta(seconds=until - time.monotonic()), EACH)):
             return _count(rows, state)
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != QUERY_CANCELED:
-            raise
+    except TookTooLong:
         return None
 
 

@@ -1,17 +1,21 @@
-"""The command palette: pages, kinds and jobs by the beginning of their id; and the letters that lead to pages."""
+"""The command palette: pages, kinds, and jobs by id, word or search; and the letters that lead to pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from jobs_app.core import clock
 from jobs_app.reads import finding, kinds
 from jobs_app.web import navigation, words
 from jobs_app.web.pages import page, render, user_of
+
+LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,20 @@ def palette(request: HttpRequest) -> HttpResponse:
 @page
 @require_safe
 def found(request: HttpRequest) -> HttpResponse:
-    """The jobs whose id begins as what was typed; 204 if there are none."""
-    jobs = finding.by_id(user_of(request), request.GET.get("q", ""))
-    if not jobs:
+    """The jobs that are meant by what was typed, and where all of them are listed; 204 if there are none."""
+    told = finding.find(user_of(request), request.GET.get("q", "")[:LONGEST], now=clock.database_now())
+    if not told.jobs:
         return HttpResponse(status=204)
     places = [
-        Place(f"{each.kind} {each.id}", reverse("job", args=[each.id]), "jobs", words.excerpt(each.parameters, 60))
-        for each in jobs
+        Place(
+            f"{each.kind} {each.id}", reverse("job", args=[each.id]), "jobs",
+            f"{each.state} {words.excerpt(each.parameters, 60)}",
+        )
+        for each in told.jobs
+    ]  # fmt: skip
+    places += [
+        Place(each, f"{reverse('jobs')}?{urlencode({'q': each})}", "right", "all jobs of this search")
+        for each in told.searches
     ]
     return render(request, "palette.html", {"places": places, "jobs": True})
 

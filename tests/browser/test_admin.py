@@ -60,6 +60,23 @@ def test_jobs_are_chosen_in_the_list_and_cancelled(opened: Open, chief: User) ->
     assert [fresh(job).state for job in jobs] == ["cancelled", "cancelled", "scheduled"]
 
 
+def test_all_jobs_of_a_list_are_cancelled_by_a_bulk_action(opened: Open, chief: User) -> None:
+    for _ in range(51):
+        reaching(State.SCHEDULED)
+    page = opened(chief)
+    page.goto("/admin/jobs_app/job/?state=scheduled")
+    page.locator("#action-toggle").check()
+    page.get_by_role("link", name="Select all jobs of this list, on every page").click()
+    expect(page.get_by_text("All jobs of this list")).to_be_visible()
+    page.locator('select[name="action"]').select_option("cancel_selected")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("heading", name="Cancel 51 jobs?")).to_be_visible()
+    page.get_by_role("button", name="Cancel 51 jobs").click()
+    page.wait_for_url("**/jobs/*/")
+    order = Job.objects.get(kind="jobs.bulk")
+    assert (order.parameters["query"], order.parameters["expected"]) == ("state:scheduled", 51)
+
+
 def test_a_job_is_run_again_from_its_page_after_a_question(opened: Open, chief: User) -> None:
     job = reaching(State.SUCCEEDED)
     page = opened(chief)

@@ -8,6 +8,7 @@ const said = document.getElementById("palette-said");
 const shortcuts = document.getElementById("shortcuts");
 
 const WAIT = 1500;
+const PAUSE = 200;
 const ROWS = "main table.jobs tbody tr, main table.listing tbody tr, main .kinds li, main .lane, main .report";
 const TICKED = ["checkbox", "radio", "button", "submit"];
 
@@ -44,29 +45,42 @@ function choose(option) {
   input.setAttribute("aria-activedescendant", option.id);
 }
 
+function tell() {
+  const options = shown();
+  if (!options.includes(chosen())) choose(options[0]);
+  said.textContent = options.length ? `${options.length} found` : "Nothing found";
+}
+
 function narrow() {
   const parts = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const option of list.querySelectorAll("[role=option]:not([data-found])")) {
     option.hidden = !parts.every((part) => option.dataset.words.includes(part));
   }
-  const options = shown();
-  choose(options[0]);
-  said.textContent = options.length ? `${options.length} found` : "Nothing found";
+  choose(shown()[0]);
+  tell();
 }
 
-let asked = 0;
+// Jobs come below what is there, so that the choice does not move under the finger that is about to press Enter.
+let asking = new AbortController();
 async function findJobs() {
   const text = input.value.trim();
-  const number = ++asked;
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
   for (const each of list.querySelectorAll("[data-found]")) each.remove();
-  if (!/^[0-9a-f-]{4,36}$/i.test(text)) return;
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  if (number !== asked) return;
-  const query = new URLSearchParams({ q: text });
-  const answer = await fetch(`${palette.dataset.jobs}?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (number !== asked || answer?.status !== 200) return;
-  list.insertAdjacentHTML("afterbegin", await answer.text());
-  narrow();
+  if (text.length < 2) return;
+  await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  if (signal.aborted) return;
+  try {
+    const answer = await fetch(`${palette.dataset.jobs}?${new URLSearchParams({ q: text })}`, { headers: { "HX-Request": "true" }, signal });
+    if (answer.status !== 200 || answer.redirected) return;
+    const html = await answer.text();
+    if (signal.aborted) return;
+    list.insertAdjacentHTML("beforeend", html); // ours, too
+    tell();
+  } catch {
+    // Given up for what was typed since, or the server is away: the next letter asks again.
+  }
 }
 
 async function openPalette() {
@@ -76,6 +90,7 @@ async function openPalette() {
   input.value = "";
   input.focus();
   await load();
+  findJobs();
   narrow();
 }
 

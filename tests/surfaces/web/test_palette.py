@@ -1,16 +1,23 @@
-"""The palette: what each user may go to, and jobs by the beginning of their id."""
+"""The palette: what each user may go to, and jobs by the beginning of their id, a word or a search."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.ledger import submitted
+from jobs_app.lifecycle import State
+from jobs_app.reads import finding
+from jobs_app.reads.bounds import TookTooLong, within
+from tests.support.ledger import reaching, submitted
 from tests.surfaces.web.conftest import logged_in
 
 
@@ -56,6 +63,54 @@ def test_what_is_no_id_finds_nothing(alices: Client, alice: User, text: str) -> 
 def test_finding_is_one_question(alices: Client, alice: User, django_assert_max_num_queries: Any) -> None:
     for _ in range(8):
         job = submitted(owner=alice)
-    with django_assert_max_num_queries(5):  # session, user, two for the user's rights
+    bounded = 4 * (connection.vendor == "postgresql")  # the clock; a savepoint, its limit of time, its end
+    with django_assert_max_num_queries(5 + bounded):  # session, user, two for the user's rights
         shown = alices.get(reverse("palette-jobs"), {"q": job.id.hex[:6]})
-    assert len(urls(shown.content.decode())) == 5
+    assert len(urls(shown.content.decode())) == finding.MOST
+
+
+def searched(client: Client, text: str) -> list[str]:
+    """Where what is found leads: ids of jobs, and searches."""
+    answer = client.get(reverse("palette-jobs"), {"q": text})
+    found = [unescape(each) for each in urls(answer.content.decode())]
+    assert answer.status_code == (200 if found else 204)
+    return [parse_qs(urlsplit(each).query).get("q", [each.split("/")[2]])[0] for each in found]
+
+
+def test_a_word_is_a_kind_a_tag_or_an_owner(alices: Client, alice: User, bob: User, carol: User) -> None:
+    echo = submitted("system.echo", {"text": "x"}, owner=alice)
+    nightly = submitted(owner=alice, tags=["nightly"])
+    others = submitted("system.echo", {"text": "x"}, owner=bob, tags=["nightly"])
+    assert searched(alices, "Echo") == [str(echo.id), "kind:system.echo"]
+    assert searched(alices, "nightly") == [str(nightly.id), "tag:nightly"]
+    assert searched(alices, "alice") == [str(nightly.id), str(echo.id), "owner:alice"]
+    assert searched(alices, "bob") == []
+    assert searched(logged_in(carol), " nightly ") == [str(others.id), str(nightly.id), "tag:nightly"]
+    assert searched(alices, "probe") == [], "it may mean too many kinds"
+
+
+def test_a_search_is_that_of_the_list(alices: Client, alice: User) -> None:
+    failed, _ = reaching(State.FAILED, owner=alice), reaching(State.SUCCEEDED, owner=alice)
+    assert searched(alices, "state:failed since:1h") == [str(failed.id), "state:failed since:1h"]
+    assert searched(alices, "since:1h state:running") == []
+    for half_typed in ("state:fai", "stat:", "state:failed kind:", "param.:", 'tag:"two', "since:99999999999w"):
+        assert searched(alices, half_typed) == []
+
+
+def test_at_most_eight_are_found_the_newest(alices: Client, alice: User) -> None:
+    jobs = [submitted(owner=alice, tags=["nightly"]) for _ in range(10)]
+    found = searched(alices, "nightly")
+    assert found == [*(str(job.id) for job in reversed(jobs[2:])), "tag:nightly"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no limit of time")
+def test_what_takes_too_long_is_not_found(alices: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted(owner=alice, tags=["nightly"])
+    monkeypatch.setattr(finding, "IN_ALL", timedelta(0))
+    assert searched(alices, "nightly") == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no limit of time")
+def test_a_statement_that_takes_too_long_is_cut_off(db: None) -> None:
+    with connection.cursor() as cursor, pytest.raises(TookTooLong), within(timedelta(milliseconds=20)):
+        cursor.execute("SELECT pg_sleep(20)")
