@@ -67,7 +67,7 @@ def test_all_jobs_of_a_list_are_cancelled_by_a_bulk_action(opened: Open, chief: 
     page.goto("/admin/jobs_app/job/?state=scheduled")
     page.locator("#action-toggle").check()
     page.get_by_role("link", name="Select all jobs of this list, on every page").click()
-    expect(page.get_by_text("All jobs of this list")).to_be_visible()
+    expect(page.get_by_text("All jobs of this list", exact=True)).to_be_visible()
     page.locator('select[name="action"]').select_option("cancel_selected")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("heading", name="Cancel 51 jobs?")).to_be_visible()
