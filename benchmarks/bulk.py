@@ -22,12 +22,12 @@ RUN = "((n * 104729) % 5000) / 50.0"
 
 
 class Maker:
-    """Makes jobs on end. Numbers go on from one call to the next."""
+    """Makes jobs on end. Numbers go on from one call to the next; ``made``: so many are there already."""
 
-    def __init__(self) -> None:
-        owners = [User.objects.create_user(f"owner{number}") for number in range(OWNERS)]
+    def __init__(self, made: int = 0) -> None:
+        owners = [User.objects.get_or_create(username=f"owner{number}")[0] for number in range(OWNERS)]
         self._first_owner = owners[0].pk
-        self._made = 0
+        self._made = made
         self._template = submission.submit("system.echo", {"text": "x"}, message=False)
         with writing():
             Event.objects.filter(job=self._template).delete()

@@ -40,6 +40,8 @@ _parser = argparse.ArgumentParser()
 _parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
 _parser.add_argument("--scale", type=float, default=1.0, help="Part of the full size, to try a change: 0.1.")
 _parser.add_argument("--jobs", type=int, default=1_000_000, help="Settled jobs in the ledger; for rollups alone.")
+_parser.add_argument("--settled", type=int, default=10_000_000, help="For depth: jobs that have ended.")
+_parser.add_argument("--queued", type=int, default=1_000_000, help="For depth: jobs that wait.")
 _parser.add_argument("--seed", type=int, default=3)
 _parser.add_argument(
     "--set", action="append", default=[], metavar="NAME=VALUE", help="A setting of every process: QUEUE_LIMIT=200."

@@ -10,8 +10,11 @@ import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.db.models import F, Q, QuerySet, Sum
 
@@ -112,12 +115,15 @@ def before_first(queue: str, **of: object) -> int:
     """How many jobs of a queue are dispatched before the first of these (of an owner, of a token), up to 10,000."""
     theirs = Job.objects.filter(queue=queue, state=State.QUEUED, **of)
     first = theirs.only("queue", "priority", "due_at").order_by(F("priority").desc(), "due_at", "id").first()
-    return _before(first).values("id")[: pulses.COUNTED].count() if first is not None else 0
+    return ahead_of(first, most=pulses.COUNTED) if first is not None else 0
 
 
 def ahead_of(job: Job, *, most: int) -> int:
     """How many waiting jobs of its queue are dispatched before this one, counted up to ``most``."""
-    return _before(job).values("id")[:most].count()
+    count = 0
+    for rows in _before(job):
+        count += rows.values("id")[: most - count].count() if count < most else 0
+    return count
 
 
 def score(queue: str, *, now: datetime) -> Score:
@@ -228,7 +234,9 @@ def _of_running(job: Job, now: datetime) -> Estimate | None:
 
 def _ahead_of(job: Job, seen: Pulse) -> dict[str, float]:
     """The jobs that go before this one, by kind. Of more than 10,000 so many stand for the rest."""
-    counted = Counter(_before(job).values_list("kind", flat=True)[: pulses.COUNTED])
+    counted: Counter[str] = Counter()
+    for rows in _before(job):
+        counted.update(rows.values_list("kind", flat=True)[: pulses.COUNTED - counted.total()])
     scale = max(_place_of(job, seen) / pulses.COUNTED, 1.0) if counted.total() >= pulses.COUNTED else 1.0
     return {kind: count * scale for kind, count in counted.items()}
 
@@ -244,8 +252,15 @@ def _place_of(job: Job, seen: Pulse) -> float:
     return higher + min(max(part, 0.0), 1.0) * same
 
 
-def _before(job: Job) -> QuerySet[Job]:
-    """The waiting jobs of its queue that are dispatched before this one."""
-    earlier = Q(due_at__lt=job.due_at) | Q(due_at=job.due_at, id__lt=job.id)
-    before = Q(priority__gt=job.priority) | (Q(priority=job.priority) & earlier)
-    return Job.objects.filter(before, queue=job.queue, state=State.QUEUED).order_by()
+def _before(job: Job) -> Iterator[QuerySet[Job]]:
+    """The waiting jobs of its queue that are dispatched before this one, in parts that are each a range of an index.
+
+    As one condition they are none: of a job at the head of a deep queue all that wait would be looked at.
+    """
+    waiting = Job.objects.filter(queue=job.queue, state=State.QUEUED)
+    alike = Q(priority=job.priority, due_at=job.due_at, id__lt=job.id)
+    parts = (Q(priority__gt=job.priority), Q(priority=job.priority, due_at__lt=job.due_at), alike)
+    published = waiting.filter(dispatched_at__isnull=False).order_by("queue", "dispatched_at")
+    yield published.filter(reduce(or_, parts))
+    in_order = waiting.filter(dispatched_at=None).order_by(F("priority").desc(), "due_at", "id")
+    yield from (in_order.filter(part) for part in parts)

@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Count, F, OuterRef, Subquery
 
 from jobs_app import conf
 from jobs_app.core import queries
+from jobs_app.core.turns import Seldom
 from jobs_app.lifecycle import EventName, State
 from jobs_app.models import Attempt, Event, Flow, Job, Pace
 from jobs_app.models.guard import writing
@@ -105,7 +107,7 @@ def observe(*, now: datetime) -> int:
     tallies: dict[str, Tally] = defaultdict(Tally)
     for each in events:
         tallies[each.queue].add(each)
-    depths, running = _count(State.QUEUED), _count(State.RUNNING)
+    depths, running = _depths.now(tallies, skipped=skipped), _count(State.RUNNING)
     silent = {name for name in conf.current().queues if before.ends.get(name, now - KEPT_FOR) <= settled - SILENCE}
     began = events[0].at if skipped and events else max(before.ends.values(), default=settled)
     rows = [
@@ -150,6 +152,26 @@ def _events(after: int, through: int) -> Iterator[Moved]:
 def _count(state: State) -> dict[str, int]:
     """Jobs in that state by queue. Both states have a partial index, so that ended jobs cost nothing."""
     return dict(Job.objects.filter(state=state).order_by().values_list("queue").annotate(count=Count("*")))
+
+
+class _Depths:
+    """How many jobs wait in each queue. A deep ledger is counted seldom; in between, what moved is added."""
+
+    def __init__(self) -> None:
+        self._seldom = Seldom()
+        self._known: dict[str, int] = {}
+
+    def now(self, moved: Mapping[str, Tally], *, skipped: bool) -> dict[str, int]:
+        """By queue. skipped: some of what moved is not known, so that the last count stands as it is."""
+        if self._seldom.due:
+            self._known = self._seldom.read(partial(_count, State.QUEUED), lambda found: sum(found.values()))
+        elif not skipped:
+            for queue, tally in moved.items():
+                self._known[queue] = max(self._known.get(queue, 0) + tally.arrived - tally.left, 0)
+        return dict(self._known)
+
+
+_depths = _Depths()
 
 
 def _paces(events: Iterable[Moved]) -> dict[str, list[float]]:

@@ -205,8 +205,9 @@ def read(queue: str, *, now: datetime) -> Pulse:
 
 def _waiting(queue: str) -> tuple[Counter[tuple[str, int]], datetime | None]:
     # Counted here: grouping a part of the rows by SQL joins the table with itself, and may read all of it.
-    rows = Job.objects.filter(state=State.QUEUED, queue=queue).order_by().values_list("kind", "priority", "due_at")
-    found = list(rows[:COUNTED])
+    # In the order of an index, or they are looked for where they happen to lie.
+    rows = Job.objects.filter(state=State.QUEUED, queue=queue).order_by("queue", "owner_id", "token_id")
+    found = list(rows.values_list("kind", "priority", "due_at")[:COUNTED])
     counts = Counter((kind, priority) for kind, priority, _ in found)
     if len(found) < COUNTED:
         return counts, min((at for *_, at in found), default=None)
@@ -223,9 +224,9 @@ def _oldest_at(queue: str, priorities: Iterable[int]) -> datetime | None:
 
 
 def _outside(queue: str, now: datetime) -> int:
-    children = Job.objects.filter(queue=queue, state=State.BLOCKED, attempt=0).values("id")
-    due = Job.objects.filter(queue=queue, state=State.SCHEDULED, due_at__lte=now).values("id")
-    return children[:COUNTED].count() + due[:COUNTED].count()
+    children = Job.objects.filter(queue=queue, state=State.BLOCKED, attempt=0).order_by("queue", "id")
+    due = Job.objects.filter(queue=queue, state=State.SCHEDULED, due_at__lte=now).order_by("due_at")
+    return sum(rows.values("id")[:COUNTED].count() for rows in (children, due))
 
 
 def _seconds(row: Flow) -> float:

@@ -206,10 +206,12 @@ class Job(Guarded):
                 fields=["queue", "dispatched_at"], name="job_on_broker",
                 condition=Q(state=State.QUEUED, dispatched_at__isnull=False),
             ),
-            # dispatch.promote: scheduled and retrying jobs whose time has come.
-            models.Index(
-                fields=["due_at"], name="job_coming_due", condition=Q(state__in=[State.RETRYING, State.SCHEDULED])
-            ),
+            # dispatch.promote: scheduled and retrying jobs whose time has come. Two, since SQLite uses an index with a
+            # condition for what says the same, and not for what follows from it.
+            models.Index(fields=["due_at"], name="job_retrying_due", condition=Q(state=State.RETRYING)),
+            models.Index(fields=["due_at"], name="job_scheduled_due", condition=Q(state=State.SCHEDULED)),
+            # side_door and pulses: those of one queue.
+            models.Index(fields=["queue", "due_at"], name="job_scheduled_queue", condition=Q(state=State.SCHEDULED)),
             # admission: how many of a queue wait, in all, of a user and of a token.
             models.Index(fields=["queue", "owner", "token"], name="job_waiting", condition=Q(state=State.QUEUED)),
             # admission: how many jobs of a user are due later.
@@ -230,14 +232,18 @@ class Job(Guarded):
             models.Index(fields=["queue", "id"], name="job_blocked", condition=Q(state=State.BLOCKED)),
             # reads.job_page: one owner's jobs, newest first (the id is in order of time).
             models.Index(F("owner"), F("id").desc(), name="job_by_owner"),
+            # How many run of a queue, and which kinds; rescue.expired_leases.
+            models.Index(fields=["queue"], name="job_running", condition=Q(state=State.RUNNING)),
             # Lists filtered by one of these, newest first. Most jobs have succeeded, and are met soon without an index.
-            # By state also rescue.expired_leases, and how many run: those are few.
             models.Index(F("kind"), F("id").desc(), name="job_by_kind"),
             models.Index(F("queue"), F("id").desc(), name="job_by_queue"),
             models.Index(
                 F("state"), F("id").desc(), name="job_by_state",
                 condition=Q(state__in=sorted(set(State) - {State.SUCCEEDED})),
             ),
+            # The same for SQLite, of the states that stay.
+            models.Index(F("id").desc(), name="job_failed", condition=Q(state=State.FAILED)),
+            models.Index(F("id").desc(), name="job_cancelled", condition=Q(state=State.CANCELLED)),
             models.Index(
                 F("fingerprint"), F("id").desc(), name="job_by_fingerprint", condition=~Q(fingerprint="")
             ),

@@ -49,7 +49,7 @@ def plan_of(text: str, user: User | None = None) -> str:
         ("", "jobs_app_job_pkey"),
         ("kind:system.echo", "job_by_kind"),
         ("queue:default", "job_by_queue"),
-        ("state:failed", "job_by_state"),
+        ("state:failed", "job_failed|job_by_state"),
         ("state:running", "job_by_state"),
         ("fingerprint:ab12", "job_by_fingerprint"),
         ("owner:alice", "job_by_owner"),
@@ -60,7 +60,7 @@ def plan_of(text: str, user: User | None = None) -> str:
 def test_a_search_by_one_thing_is_read_in_order_from_an_index(alice: User, text: str, index: str) -> None:
     submitted("system.echo", {"text": "a"}, owner=alice, tags=("nightly",))
     plan = plan_of(text)
-    assert index in plan, plan
+    assert any(name in plan for name in index.split("|")), plan
     assert "Sort" not in plan, plan
 
 

@@ -8,11 +8,13 @@ from datetime import datetime
 from django.db.models import Count, Min
 
 from jobs_app import conf
+from jobs_app.core.turns import Seldom
 from jobs_app.lifecycle import State
 from jobs_app.models import Job, QueueLevel
 from jobs_app.models.guard import writing
 from jobs_app.steps import Step
 
+_seldom = Seldom()
 VALUES = ("samples", "depth_sum", "depth_max", "depth_last", "oldest_max")
 
 
@@ -25,10 +27,14 @@ class Level:
 
 
 def look(*, now: datetime) -> dict[str, Level]:
-    """Every queue that is configured or holds waiting jobs. The partial index of waiting jobs is read, and no more."""
-    found = dict.fromkeys(conf.current().queues, Level())
+    """Every queue that is configured or holds waiting jobs. All that wait are read: of a deep ledger that is dear, and
+    nothing is looked at until it may be."""
+    if not _seldom.due:
+        return {}
     waiting = Job.objects.filter(state=State.QUEUED).order_by().values_list("queue")
-    for queue, depth, due_at in waiting.annotate(depth=Count("*"), due=Min("due_at")):
+    counted = waiting.annotate(depth=Count("*"), due=Min("due_at"))
+    found = dict.fromkeys(conf.current().queues, Level())
+    for queue, depth, due_at in _seldom.read(lambda: list(counted), lambda rows: sum(depth for _, depth, _ in rows)):
         found[queue] = Level(depth, max((now - due_at).total_seconds(), 0.0))
     return found
 
