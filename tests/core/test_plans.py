@@ -34,6 +34,7 @@ from jobs_app.core import (
 from jobs_app.core.retention import pruning, rules
 from jobs_app.core.rollups import rolling
 from jobs_app.core.submission import Options
+from jobs_app.core.transitions import Success
 from jobs_app.criteria import JobFilter
 from jobs_app.lifecycle import State
 from jobs_app.models import Attempt, Event, Job, LogLine, RollupCursor, Term
@@ -143,6 +144,10 @@ HOT = {
     "claim": Hot(lambda it: claims.claim(it.waiting[:50], holder="h", now=it.now), 300),
     "heartbeat": Hot(lambda it: liveness.extend([(job.id, 1) for job in it.running], now=it.now), 100),
     "settlement": Hot(lambda it: outcomes.succeed(it.running[0], None, 4, now=it.now), 10, {"attempt_once"}),
+    "settlement of many": Hot(
+        lambda it: outcomes.succeed_many([Success(job, "null", 4, it.now, it.now) for job in it.running]), 4 * RUNNING,
+        {"attempt_once"},
+    ),
     "give back": Hot(lambda it: claims.give_back(it.running[0], now=it.now, reason="x"), 10, {"attempt_once"}),
     "refusal": Hot(lambda it: outcomes.record_refusal(it.running[0], State.SUCCEEDED, now=it.now), 10),
     "expired leases": Hot(lambda it: rescue.expired_leases(now=it.now + timedelta(hours=1)), 500),
