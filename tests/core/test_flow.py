@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from jobs_app.core import claims, control, flow, outcomes, queries
+from jobs_app.core import claims, control, flow, outcomes, queries, turns
 from jobs_app.lifecycle import State
 from jobs_app.models import Event, Flow, Pace
 from jobs_app.models.guard import writing
@@ -196,3 +197,21 @@ def test_removed_jobs_leave_no_trace_that_stops_a_pass(now: datetime) -> None:
         job.delete()
     flow.observe(now=now + 15 * SECOND)
     assert queries.locked(Flow.objects.filter(queue=LANE)).count() == 2
+
+
+def test_a_deep_ledger_is_counted_seldom_and_what_moves_in_between_is_added(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "DEEP", 3)
+    seconds = itertools.count(1.0)  # each look at the clock takes a second, and so does a count
+    depths = flow._Depths()
+    depths._seldom = turns.Seldom(lambda: next(seconds))
+    for _ in range(3):
+        submitted(queue=LANE, now=now)
+    moved = {LANE: flow.Tally(arrived=5, left=1)}
+    assert depths.now(moved, skipped=False)[LANE] == 3, "counted, with what moved"
+    submitted(queue=LANE, now=now)
+    assert depths.now(moved, skipped=False)[LANE] == 7
+    assert depths.now(moved, skipped=True)[LANE] == 7, "what moved is not known"
+    found = [depths.now({}, skipped=False)[LANE] for _ in range(20)]
+    assert found == [7] * 17 + [4] * 3, "twenty times what a count takes"
