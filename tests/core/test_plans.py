@@ -137,8 +137,8 @@ def needed(hot: Hot) -> set[str]:
 
 
 HOT = {
-    "refill": Hot(lambda it: dispatch.refill(QUEUE, now=it.now), 600, {"job_to_dispatch", "job_on_broker"}),
-    "promote": Hot(lambda it: dispatch.promote(now=it.now), 12_000, {"job_retrying_due", "job_scheduled_due"}),
+    "refill": Hot(lambda it: dispatch.refill(QUEUE, now=it.now), 2_000, {"job_to_dispatch", "job_on_broker"}),
+    "promote": Hot(lambda it: dispatch.promote(now=it.now), 5 * WAITING, {"job_retrying_due", "job_scheduled_due"}),
     "find_lost": Hot(lambda it: dispatch.find_lost(QUEUE, now=it.now), 500, {"job_on_broker"}),
     "queue_names": Hot(lambda it: dispatch.queue_names(), 10, {"job_waiting"}),
     "claim": Hot(lambda it: claims.claim(it.waiting[:50], holder="h", now=it.now), 300),
