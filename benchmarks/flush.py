@@ -82,7 +82,7 @@ def main() -> int:
     # This program submits only: it must not fill the window too.
     transport.publisher.work = None
     depth = Depth()
-    ids = [submission.submit("probe.nothing", {}).id for _ in range(count)]
+    ids = [submission.submit("probe.alone", {}).id for _ in range(count)]
     figures.say(f"{len(ids)} jobs wait")
     for name in ("upkeep", "beat"):
         ground.ready(name)

@@ -51,6 +51,7 @@ class Kind:
     unique: which jobs of this kind are alike, so that only one of them is accepted at a time.
     schedulable: whether a schedule may submit it.
     children: what its job waits for if the handler spawns other jobs; without it, it may not.
+    alone: its jobs share no message with others however short they are, and each is settled at once.
     preview: called with the parameters (and ``context``, a ``Submitting``, if it takes one) while a job is submitted.
     inline: if nearly all its jobs take no longer than this, a caller who waits has it run in the request.
     """
@@ -69,6 +70,7 @@ class Kind:
     inline: timedelta | None = None
     children: Children | None = None
     preview: Callable[..., Any] | None = None
+    alone: bool = False
 
     @cached_property
     def summary(self) -> str:
@@ -165,6 +167,7 @@ def job(
     inline: timedelta | None = None,
     children: Children | None = None,
     preview: Callable[..., Any] | None = None,
+    alone: bool = False,
 ) -> Callable[[Callable[P, R]], Job[P, R]]:
     """Declare a kind.
 
@@ -172,7 +175,7 @@ def job(
     queue: the lane its jobs wait in (default ``default``).
     timeout: see ``Kind`` (default 10 minutes); hard_timeout: default timeout + 30 s.
     retry: when a failed attempt is tried again (default: never).
-    atomic, unique, children, inline: see ``Kind``; ``inline`` at most 10 s (default: never in the request).
+    atomic, unique, children, alone, inline: see ``Kind``; ``inline`` at most 10 s (default: never in the request).
     preview: runs in the submitting transaction; what it returns (JSON-ready, at most 16 KiB) is shown until there is
     a result, what it writes commits with the job, and what it raises refuses the submission. It must be quick.
 
@@ -203,6 +206,7 @@ def job(
             inline=inline,
             children=children,
             preview=preview,
+            alone=alone,
         )
         if kind.hard_timeout < timeout:
             raise BadDeclaration(f"{where}: expected hard_timeout of at least timeout ({timeout}), got {hard_timeout}")

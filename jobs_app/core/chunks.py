@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from jobs_app import registry
 from jobs_app.core import presence
 from jobs_app.core.pulses import KindPace
 from jobs_app.models import Job, Pace
@@ -111,8 +112,10 @@ class Memory:
 
 
 def _read(queue: str, now: datetime) -> Measured:
-    paces = {pace.kind: KindPace.of(pace.seconds) for pace in Pace.objects.all() if len(pace.seconds) >= SAMPLES}
-    return Measured(presence.listeners(queue, now=now).slots, paces)
+    alone = {kind.name for kind in registry.all_kinds() if kind.alone}
+    found = [pace for pace in Pace.objects.all() if len(pace.seconds) >= SAMPLES and pace.kind not in alone]
+    slots = presence.listeners(queue, now=now).slots
+    return Measured(slots, {pace.kind: KindPace.of(pace.seconds) for pace in found})
 
 
 memory = Memory()

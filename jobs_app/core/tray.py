@@ -28,7 +28,7 @@ BYTES = 1_000_000
 
 def takes(kind: Kind, encoded: Encoded) -> bool:
     """Whether a job may be settled with others: no transaction waits for it, no child, and its result is small."""
-    return not kind.atomic and encoded.inline and families.policy_of(kind.name) is None
+    return not (kind.atomic or kind.alone) and encoded.inline and families.policy_of(kind.name) is None
 
 
 class Tray:

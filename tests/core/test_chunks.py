@@ -141,6 +141,16 @@ def test_a_job_that_has_killed_a_worker_is_sent_alone(now: datetime) -> None:
 
 
 @pytest.mark.usefixtures("short")
+def test_jobs_of_a_kind_that_is_to_travel_alone_do(now: datetime) -> None:
+    with writing():
+        Pace.objects.create(kind="probe.alone", seconds=[0.001] * 50, updated_at=now)
+    for _ in range(8):
+        submitted("probe.alone", now=now, queue=LANE)
+    dispatch.refill(LANE, now=now)
+    assert [len(ids) for _, ids in conveyor.taken(LANE)] == [1] * 8
+
+
+@pytest.mark.usefixtures("short")
 def test_without_a_worker_short_jobs_still_share_messages(now: datetime) -> None:
     with writing():
         Listener.objects.all().delete()

@@ -154,6 +154,15 @@ class TestMessages:
         assert states == ["succeeded"]
         assert fresh(atomic).state == "succeeded"
 
+    def test_a_kind_that_is_to_be_alone_is_settled_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        together: list[int] = []
+        succeed_many = outcomes.succeed_many
+        monkeypatch.setattr(outcomes, "succeed_many", lambda done: together.append(len(done)) or succeed_many(done))
+        alone = [submitted("probe.alone") for _ in range(3)]
+        self.run(*(job.id for job in alone))
+        assert {fresh(job).state for job in alone} == {"succeeded"}
+        assert together == []
+
     def test_a_parent_is_told_of_its_children_that_end_together(self) -> None:
         parent = submitted("family.parent", {"count": 6, "failing": []})
         self.run(parent.id)

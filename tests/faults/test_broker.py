@@ -129,7 +129,7 @@ def test_f05_a_flushed_broker_is_filled_again_with_what_it_lost_and_no_more(stag
     set_window(100)
     full = dispatch.fill_of(100)
     stage.stop("worker")
-    jobs = [submitted().id for _ in range(150)]
+    jobs = [submitted("probe.alone").id for _ in range(150)]
     eventually(lambda: depth(valkey) == full, what="the window to fill")
     with stalls() as lost:
         before = clock.database_now()

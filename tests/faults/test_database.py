@@ -117,8 +117,9 @@ def test_f15_while_the_server_is_down_submissions_are_refused_and_afterwards_all
 def test_f15_a_server_that_is_frozen_for_longer_than_a_lease_loses_nothing(
     postgresql: None, stage: Stage, api: httpx.Client
 ) -> None:
+    kept = [accepted(api.post("/api/jobs", json=BODY))]
     running = slow_job(4)
-    kept = [running.id, accepted(api.post("/api/jobs", json=BODY))]
+    kept.append(running.id)
     held = fresh(running)
     postmaster, _ = first_server_process()
     with ThreadPoolExecutor(2) as pool:

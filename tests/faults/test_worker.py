@@ -220,7 +220,10 @@ def test_f13_a_rolling_restart_under_load_loses_nothing_and_runs_nothing_twice(s
     eventually(lambda: mine.filter(state="succeeded").count() == len(made), what="every job to succeed")
     waits = sorted(job.started_at - job.created_at for job in mine if job.started_at)
     print(f"{len(made)} jobs, {len(stops)} stops of up to {max(stops):.1f} s, longest wait {waits[-1]}")
-    assert set(Attempt.objects.filter(job__in=made).values_list("number", "outcome")) == {(1, "succeeded")}, "once each"
+    attempts = Attempt.objects.filter(job__in=made)
+    assert attempts.filter(outcome="succeeded").count() == len(made), "once each"
+    given_back = set(attempts.exclude(outcome="succeeded").values_list("error", flat=True))
+    assert given_back <= {"its worker was told to stop before it was started"}
     assert max(stops) < 30
     assert waits[-1] < GRACE + timedelta(seconds=5)
     stage.stop("second")

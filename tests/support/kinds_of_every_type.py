@@ -163,6 +163,11 @@ def nothing() -> None:
     """Take nothing and return nothing."""
 
 
+@job("probe.alone", alone=True)
+def alone() -> None:
+    """Take nothing and return nothing, in a message of its own."""
+
+
 @job("probe.fails")
 def fails(reason: str = "it was told to fail") -> None:
     """Fail with an error, every time."""
