@@ -223,7 +223,7 @@ def test_kinds_are_listed_by_name() -> None:
 
 
 def test_submitting_before_django_is_set_up_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_submit", None)
+    monkeypatch.delitem(registry._verbs, "submit")
     declared = job("probe.early")(lambda: None)
     with pytest.raises(RuntimeError, match=r"call django.setup\(\) first"):
         declared.submit()
