@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from benchmarks import figures, ground
@@ -38,7 +38,7 @@ def main() -> int:
     measured = ground.settings()
     settings.WEIR = conf.current().model_copy(update={"queue_limit": 100_000_000, "user_share": 1.0})
     transport.publisher.work = lambda queue: None  # what is measured is submission
-    owner, jobs = User.objects.create_user("bulk"), ground.scaled(JOBS, 2 * BATCH)
+    owner, jobs = get_user_model().objects.create_user("bulk"), ground.scaled(JOBS, 2 * BATCH)
     submit_many("system.echo", texts(2 * BATCH), owner=owner)
     ways: dict[str, Callable[[Rows, Rows], object]] = {
         "submit_many": lambda *_: submit_many("system.echo", texts(jobs), owner=owner),
