@@ -223,10 +223,12 @@ def test_kinds_are_listed_by_name() -> None:
 
 
 def test_submitting_before_django_is_set_up_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(registry._verbs, "submit")
+    monkeypatch.setattr(registry, "_verbs", {})
     declared = job("probe.early")(lambda: None)
-    with pytest.raises(RuntimeError, match=r"call django.setup\(\) first"):
+    with pytest.raises(RuntimeError, match=r"before submit\(\): call django.setup\(\) first"):
         declared.submit()
+    with pytest.raises(RuntimeError, match=r"before submit_many\(\): call django.setup\(\) first"):
+        declared.submit_many([])
 
 
 def test_a_plain_call_fills_in_defaults_that_are_made_anew() -> None:
