@@ -16,7 +16,7 @@ class JobsAppConfig(AppConfig):
         """Load kinds (a bad declaration stops the start), register checks, give threads their work."""
         from jobs_app import checks, conf, desk, registry
         from jobs_app.core import desk as core_desk
-        from jobs_app.core import dispatch, ends, logins, submission, transport
+        from jobs_app.core import dispatch, ends, logins, submission, tokens, transport
         from jobs_app.core.batches import submitting
         from jobs_app.core.webhooks import sending
 
@@ -25,5 +25,6 @@ class JobsAppConfig(AppConfig):
         registry.bind(submit=submission.submit, submit_many=submitting.submit_many)
         desk.bind(core_desk)
         registry.load(("tasks.kinds", *conf.current().kind_modules))
+        tokens.known.watch()
         transport.publisher.work = dispatch.refill_now
         ends.teller.work = sending.tell_now

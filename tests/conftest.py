@@ -31,6 +31,7 @@ from jobs_app.core import (
     logins,
     refusals,
     shares,
+    tokens,
     transport,
 )
 from jobs_app.core import turnstile as turnstiles
@@ -191,7 +192,7 @@ def _fresh_admission(
 ) -> Iterator[None]:
     """What this process remembers of queues, users and tokens is of the test's own tables."""
     kept = (turnstile, policies, line, rates, refusals.tally, audit.knocks, access.rules, ends.teller, chunks.memory)
-    for each in (*kept, logins.tries):
+    for each in (*kept, logins.tries, tokens.known):
         each.forget()  # type: ignore[attr-defined]
     estimates.forget()
     if "transactional_db" not in request.fixturenames:
@@ -283,6 +284,9 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         (estimates, "FRESH_SECONDS"),
         (access, "RULES_SECONDS"),
         (ends, "KNOWN_SECONDS"),
+        (tokens, "KNOWN_SECONDS"),
+        (clock, "TRUSTED_SECONDS"),
+        (clock, "QUICK_SECONDS"),
     ):
         monkeypatch.setattr(place, name, 3600.0)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs_app import searching
@@ -35,6 +36,12 @@ class Priority(BaseModel):
     priority: int = Field(description="-100 to 100; higher runs first.")
 
 
+@cache
+def _jobs(prefix: str) -> str:
+    """Where the jobs are, below the prefix of the site. A list has many links, and looking up a route is slow."""
+    return reverse("api:jobs")
+
+
 class JobBody(JobView):
     """A job, and where to go from it: only what makes sense in its state."""
 
@@ -56,7 +63,7 @@ class JobBody(JobView):
         waits: ReasonView | None = None,
     ) -> JobBody:
         """With the links of its state."""
-        here = reverse("api:job", args=[view.id])
+        here = f"{_jobs(get_script_prefix())}/{view.id}"
         names = ["attempts", "logs", "artifacts", "events", "rerun"]
         if view.state is State.SUCCEEDED:
             names.append("result")
@@ -68,9 +75,9 @@ class JobBody(JobView):
             names.append("retry")
         links = {"self": here, **{name: f"{here}/{name}" for name in names}}
         if view.parent is not None:
-            links["parent"] = reverse("api:job", args=[view.parent])
+            links["parent"] = f"{_jobs(get_script_prefix())}/{view.parent}"
         if children is not None:
-            links["children"] = f"{reverse('api:jobs')}?parent={view.id}"
+            links["children"] = f"{_jobs(get_script_prefix())}?parent={view.id}"
         return cls.model_construct(**dict(view), links=links, estimate=estimate, children=children, waits=waits)
 
 

@@ -53,20 +53,23 @@ def submit(
     payload: Submission,
     idempotency_key: str | None = functions.Header(None, alias=KEY, description=KEY_WORDS),
     prefer: str | None = functions.Header(None, alias="Prefer", description=PREFER_WORDS),
-) -> Status[JobBody]:
+) -> HttpResponse:
     """Submit a job. It is accepted (202) once the ledger has it; a replay of an idempotency key answers 200.
 
     With ``Prefer: wait``, 200 with the result if the job ends in time.
     """
     token = token_of(request)
     options = submission.Options(idempotency_key=idempotency_key, via=Via.API, token=token, **payload.options())
-    given, now = (payload.kind, payload.parameters), clock.database_now()
+    given, now = (payload.kind, payload.parameters), clock.ledger_now()
     wait = preference.read(prefer)
     if wait is None:
         accepted = submission.accept(*given, owner=user_of(request), options=options, now=now)
     else:
         accepted = preference.submit(*given, owner=user_of(request), options=options, wait=wait, now=now)
-    return _accepted(accepted, request, response, waited=wait is not None)
+    answer = _accepted(accepted, request, response, waited=wait is not None)
+    # Rendered here: the body is made of checked parts, and ninja would check and copy it once more.
+    response.status_code, response.content = answer.status_code, answer.value.model_dump_json()
+    return response
 
 
 @router.get("", response=Jobs)

@@ -46,7 +46,7 @@ class Token(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
         """The token's owner. Raises NotAuthenticated, and NotAllowed for a token that is not for this."""
-        now = clock.database_now()
+        now = clock.ledger_now()
         row = tokens.authenticate(token.strip(), now=now)
         scope = self.needed(request.method)
         request.token_id = row.pk  # type: ignore[attr-defined]

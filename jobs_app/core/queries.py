@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
 from jobs_app import registry
 from jobs_app.lifecycle import State
@@ -155,6 +156,32 @@ def bind_held(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
 def bind_time(moment: datetime) -> Any:
     """A time as the raw statements take it; SQLite stores UTC text."""
     return connection.ops.adapt_datetimefield_value(moment.astimezone(UTC))
+
+
+def bind_numbers(numbers: Sequence[int]) -> Any:
+    """Whole numbers as the raw statements take them: an array, or JSON text."""
+    return list(numbers) if connection.vendor == "postgresql" else json.dumps(list(numbers))
+
+
+def bind_row(row: models.Model, columns: Iterable[str]) -> dict[str, Any]:
+    """Columns of a row that is not saved yet, as its fields have them stored."""
+    link = connections[DEFAULT_DB_ALIAS]
+    fields = _fields_to_adapt(type(row), link.vendor)
+    return {
+        each: fields[each].get_db_prep_save(value, link) if each in fields and value is not None else value
+        for each in columns
+        for value in (getattr(row, each),)
+    }
+
+
+@cache
+def _fields_to_adapt(model: type[models.Model], vendor: str) -> dict[str, models.Field[Any, Any]]:
+    """The fields, by column, whose values a database does not take as Python has them: on PostgreSQL few."""
+    return {
+        field.column: field
+        for field in model._meta.concrete_fields
+        if vendor != "postgresql" or isinstance(field, models.JSONField)
+    }
 
 
 def read_id(value: Any) -> UUID:

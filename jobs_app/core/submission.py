@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
@@ -33,10 +34,10 @@ from jobs_app.core import (
     transport,
     uniqueness,
 )
-from jobs_app.core.clock import database_now
+from jobs_app.core.clock import ledger_now
 from jobs_app.errors import Conflict, FieldProblem, IdempotencyConflict, InvalidParameters, InvalidRequest, in_words
 from jobs_app.lifecycle import State, Via
-from jobs_app.models import Endpoint, Job, JobInput, Term
+from jobs_app.models import Endpoint, Job, JobInput
 from jobs_app.models.guard import writing
 from jobs_app.parameters import ARTIFACTS, MENTIONED, reveal
 from jobs_app.registry import Kind
@@ -106,7 +107,7 @@ def submit(kind: str, parameters: Mapping[str, Any], *, owner: User | None = Non
 
     Inside ``transaction.atomic()`` the job commits, or vanishes, with the caller's data.
     """
-    return accept(kind, parameters, owner=owner, options=Options(**options), now=database_now()).job
+    return accept(kind, parameters, owner=owner, options=Options(**options), now=ledger_now()).job
 
 
 def accept(
@@ -167,12 +168,10 @@ def _insert(job: Job, kind: Kind, checked: Checked, entry: admission.Entry, mess
     """Write the job, or find the one that another submission of the same key has made meanwhile."""
     owner = job.owner
     try:
-        with transaction.atomic():
-            transitions.create(job, now=now, actor=owner)
+        with transaction.atomic() if _takes_several(job, kind, checked) else nullcontext():
+            transitions.create(job, now=now, actor=owner, terms=terms.numbers_of(job, checked.model))
             if checked.unique_key:
                 uniqueness.take(checked.unique_key, job, kind, now=now)
-            with writing():
-                Term.objects.bulk_create(terms.of(job, checked.model))
             if checked.inputs:
                 with writing():
                     JobInput.objects.bulk_create(JobInput(job=job, artifact_id=each) for each in checked.inputs)
@@ -195,13 +194,20 @@ def _insert(job: Job, kind: Kind, checked: Checked, entry: admission.Entry, mess
     return Accepted(job, replayed=False)
 
 
+def _takes_several(job: Job, kind: Kind, checked: Checked) -> bool:
+    """Whether more is written than ``transitions.create`` does, or has to be undone in a transaction that goes on."""
+    shares_a_key = job.idempotency_key is not None and connection.in_atomic_block
+    return bool(checked.unique_key or checked.inputs or kind.preview or shares_a_key)
+
+
 def check(kind: Kind, parameters: Mapping[str, Any], owner: User | None) -> Checked:
     """Validate parameters as ``owner`` would submit them, without submitting. Raises as ``accept`` does."""
     raw, size = encoding.as_json(parameters)
     admission.check_size(size)
     mentioned: set[UUID] = set()
-    validated(kind, raw, {MENTIONED: mentioned})
-    model = validated(kind, raw, {ARTIFACTS: artifacts.resolve(mentioned, owner) if mentioned else {}})
+    model = validated(kind, raw, {MENTIONED: mentioned})
+    if mentioned:
+        model = validated(kind, raw, {ARTIFACTS: artifacts.resolve(mentioned, owner)})
     shown = model.model_dump(mode="json")
     problems = list(encoding.refusals(shown))
     if problems:
@@ -267,6 +273,8 @@ def _earlier(owner: User | None, key: str | None, digest: str) -> Job | None:
     job = Job.objects.whole().filter(owner=owner, idempotency_key=key).first()
     if job is not None and job.request_digest != digest:
         raise key_conflict(job.id)
+    if job is not None:
+        job.owner = owner  # theirs, and at hand
     return job
 
 

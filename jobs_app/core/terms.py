@@ -36,9 +36,12 @@ def check_tags(tags: Sequence[str]) -> None:
 
 def of(job: Job, model: BaseModel) -> list[Term]:
     """The rows of a job about to be inserted; ``model``: its parameters. To be written in the same transaction."""
-    return [
-        Term(term=each, job_id=job.id) for each in sorted(of_tags(job.tags or ()) | of_values(job.parameters, model))
-    ]
+    return [Term(term=each, job_id=job.id) for each in numbers_of(job, model)]
+
+
+def numbers_of(job: Job, model: BaseModel) -> list[int]:
+    """The terms alone, each once and in order."""
+    return sorted(of_tags(job.tags or ()) | of_values(job.parameters, model))
 
 
 def of_tags(tags: Sequence[str]) -> set[int]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from jobs_app import conf, scopes
 from jobs_app.core import audit
@@ -23,6 +28,57 @@ if TYPE_CHECKING:
 PREFIX = "weir_"
 USED_RESOLUTION = timedelta(minutes=1)
 """``last_used_at`` is written at most this often, so that a read stays a read."""
+
+KNOWN_SECONDS = 1.0
+"""For so long a process that was shown a token knows it and its owner: what is changed of either (revoked, deactivated,
+groups, permissions) is in force everywhere after that, and at once in the process that changes it."""
+
+KNOWN = 1_000
+
+
+class Known:
+    """The tokens that this process was shown within the last second, with their owners. ``clock`` in seconds.
+
+    Each is one object for all requests of that second, so what Django and ``access`` note on a user (permissions,
+    groups) is asked for once in it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Look each up at its next use."""
+        self._rows: dict[str, tuple[float, Token]] = {}
+
+    def find(self, digest: str) -> Token | None:
+        """The row of a token."""
+        rows = self._rows  # what is read now must not be put where it was forgotten meanwhile
+        until, row = rows.get(digest, (0.0, None))
+        if row is None or self._clock() >= until:
+            until = self._clock() + KNOWN_SECONDS
+            row = Token.objects.select_related("owner").filter(digest=digest).first()
+            if row is not None:
+                if len(rows) >= KNOWN:
+                    rows.clear()
+                rows[digest] = (until, row)
+        return row
+
+    def watch(self) -> None:
+        """Forget when this process changes a token, a user, or what a user may do."""
+        user: Any = get_user_model()
+        for model in (user, Group, Token):
+            for signal in (post_save, post_delete):
+                signal.connect(self._changed, sender=model, dispatch_uid=f"weir.tokens.{model.__name__}")
+        for through in (user.groups.through, user.user_permissions.through, Group.permissions.through):
+            m2m_changed.connect(self._changed, sender=through, dispatch_uid=f"weir.tokens.{through.__name__}")
+
+    def _changed(self, **_: object) -> None:
+        self.forget()
+
+
+known = Known()
+os.register_at_fork(after_in_child=known.forget)
 
 
 def issue(
@@ -58,11 +114,11 @@ def issue(
 
 
 def authenticate(text: str, *, now: datetime) -> Token:
-    """The token's row, with the owner it speaks for.
+    """The token's row, with the owner it speaks for, as they were within the last second: see ``Known``.
 
     Raises NotAuthenticated, saying whether it is unknown, expired or revoked.
     """
-    row = Token.objects.select_related("owner").filter(digest=_digest(text[:200])).first()
+    row = known.find(_digest(text[:200]))
     if row is None:
         raise NotAuthenticated("expected a valid token in the Authorization header, got an unknown one")
     if not row.valid(now):
@@ -73,6 +129,7 @@ def authenticate(text: str, *, now: datetime) -> Token:
     if row.last_used_at is None or now - row.last_used_at > USED_RESOLUTION:
         with writing():
             Token.objects.filter(id=row.id).update(last_used_at=now)
+        row.last_used_at = now
     return row
 
 
@@ -92,6 +149,7 @@ def revoke(token: Token, *, now: datetime, actor: User | None = None) -> bool:
         if ended:
             after = {"owner": token.owner.get_username(), "name": token.name}
             audit.record(actor, "token.revoke", _subject(token), now=now, after=after)
+    known.forget()
     return ended
 
 

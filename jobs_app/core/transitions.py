@@ -25,16 +25,32 @@ from jobs_app.models.guard import writing
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+SUBMITTED = (
+    "id", "kind", "queue", "state", "priority", "owner_id", "token_id", "via", "parameters", "sealed",
+    "request_digest", "idempotency_key", "rerun_of_id", "trace", "max_attempts", "timeout", "hard_timeout", "tags",
+    "created_at", "due_at", "expires_at", "start_from", "start_until", "finish_from", "finish_until", "webhook",
+)  # fmt: skip
+"""What a submission sets of a job; the statement knows the rest."""
 
-def create(job: Job, *, now: datetime, actor: User | None) -> None:
-    """Insert a new job in its initial state. Raises IntegrityError for a key that is taken."""
+
+def create(job: Job, *, now: datetime, actor: User | None, terms: Sequence[int] = ()) -> None:
+    """Insert a new job in its initial state, its first event and its terms: on PostgreSQL in one statement.
+
+    Without a transaction of the caller's it is committed at once. Raises IntegrityError for a key that is taken; within
+    a transaction that is broken then, up to the caller's last savepoint.
+    """
     if job.state not in INITIAL:
         raise ValueError(f"expected a new job in one of {sorted(INITIAL)}, got {job.state}")
-    with transaction.atomic(), writing():
-        job.save(force_insert=True)
-        events.record(
-            job.id, EventName.SUBMITTED, attempt=0, now=now, source=None, target=job.status, actor=actor, reason=job.via
-        )
+    statements = sql.statements("submit")
+    values = queries.bind_row(job, SUBMITTED) | {
+        "now": queries.bind_time(now), "event": EventName.SUBMITTED.value, "actor": actor.pk if actor else None,
+        "terms": queries.bind_numbers(terms),
+    }  # fmt: skip
+    whole = transaction.atomic(savepoint=False) if len(statements) > 1 else nullcontext()
+    with whole, connection.cursor() as cursor:
+        for each in statements:
+            cursor.execute(each, values)
+    job._state.adding, job._state.db = False, connection.alias
 
 
 class New(NamedTuple):

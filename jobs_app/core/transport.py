@@ -34,6 +34,10 @@ FAILING_SECONDS = 30.0
 BROKER_ERRORS = (OperationalError, KombuError, AMQPError, MessageNacked, OSError)
 """What a broker that does not do its part is heard of by. Amazon's own errors become one of these in kombu."""
 
+REST = 9
+LONGEST_REST_SECONDS = 0.1
+"""After work that sent nothing, the publisher rests for REST times as long as that took, at most for so long."""
+
 ONCE = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 """Whoever asks a broker asks once; the circuit and upkeep see to the next time."""
 
@@ -129,8 +133,9 @@ def _lane(name: str) -> Queue:
 class Publisher:
     """A background thread that refills queues, so that whoever submits or settles never waits for a broker.
 
-    ``work(queue)`` is set once at start-up. Nudges that come while it works are merged. After a fork the child has a
-    thread of its own.
+    ``work(queue)`` is set once at start-up, and returns how many jobs it sent. Nudges that come while it works are
+    merged; when there was nothing to send, or no room, it rests for some times as long as finding that out took: else a
+    full window would be looked at for each submission. After a fork the child has a thread of its own.
     """
 
     def __init__(self) -> None:
@@ -151,8 +156,9 @@ class Publisher:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="weir-publisher", daemon=True)
                 self._thread.start()
-            self._wanted.add(queue)
-            self._changed.notify_all()
+            if queue not in self._wanted:
+                self._wanted.add(queue)
+                self._changed.notify_all()
 
     def drain(self, timeout: float = 3.0) -> bool:
         """Wait until nothing is wanted, at most ``timeout`` seconds; returns whether that came about."""
@@ -176,10 +182,11 @@ class Publisher:
                     break
                 queue = self._wanted.pop()
                 self._busy = True
+            began, sent = time.monotonic(), None
             try:
                 close_old_connections()
                 if self.work is not None:
-                    self.work(queue)
+                    sent = self.work(queue)
             except BrokerAway as error:
                 # Without a cause nothing was tried, and the failure that opened the circuit has been logged.
                 logger.log(
@@ -191,6 +198,9 @@ class Publisher:
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
+                    if sent == 0:
+                        rest = min(REST * (time.monotonic() - began), LONGEST_REST_SECONDS)
+                        self._changed.wait_for(lambda: self._stopping, rest)
         connection.close()
 
 

@@ -82,6 +82,9 @@ def test_its_use_is_noted_once_a_minute(alice: User, now: datetime, django_asser
     row, text = tokens.issue(alice, "laptop", now=now)
     with django_assert_num_queries(2):
         tokens.authenticate(text, now=now)
+    with django_assert_num_queries(0):
+        tokens.authenticate(text, now=now + timedelta(seconds=59))
+    tokens.known.forget()
     with django_assert_num_queries(1):
         tokens.authenticate(text, now=now + timedelta(seconds=59))
     row.refresh_from_db()

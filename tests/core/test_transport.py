@@ -49,6 +49,19 @@ class Gate:
         self.done.append(queue)
 
 
+def test_after_work_that_sent_nothing_it_rests(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LONGEST_REST_SECONDS", 60.0)
+    monkeypatch.setattr(transport, "REST", 1e9)
+    sent, asked = [1, 1, 0], []
+    publisher.work = lambda queue: asked.append(queue) or sent.pop(0)  # type: ignore[func-returns-value]
+    for _ in range(3):
+        publisher.nudge("a")
+        assert publisher.drain(10)
+    publisher.nudge("a")
+    assert not publisher.drain(0.2)
+    assert asked == ["a"] * 3
+
+
 def test_nudges_that_come_while_it_works_are_merged(publisher: Publisher) -> None:
     publisher.work = gate = Gate()
     publisher.nudge("a")

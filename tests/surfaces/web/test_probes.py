@@ -179,9 +179,23 @@ def test_alive_is_whoever_answers_also_while_the_database_hangs(monkeypatch: pyt
         raise AssertionError("the database was asked")
 
     monkeypatch.setattr(patience.connection, "close_if_health_check_failed", hang)
+    monkeypatch.setattr(patience, "ANSWERED_SECONDS", 0.0)
     assert stranger().get("/healthz").status_code == 200
     with pytest.raises(AssertionError, match="was asked"):
         stranger().get("/readyz")
+
+
+def test_a_connection_that_answered_lately_is_not_asked_whether_it_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(patience.connection, "close_if_health_check_failed", lambda: asked.append("well?"))
+    monkeypatch.setattr(patience, "ANSWERED_SECONDS", 3600.0)
+    with patience.connection.execute_wrapper(patience._bounded), patience.connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    stranger().get("/login/")
+    assert asked == []
+    monkeypatch.setattr(patience, "ANSWERED_SECONDS", 0.0)
+    stranger().get("/login/")
+    assert asked == ["well?"]
 
 
 def test_probes_are_not_sent_to_https(settings: Any) -> None:
