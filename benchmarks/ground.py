@@ -59,13 +59,20 @@ def scaled(count: int, least: int = 1) -> int:
     return max(least, round(count * options.scale))
 
 
+def command_of(name: str) -> str:
+    """What the Procfile says of a process."""
+    return next(each.command for each in procfile.read(ROOT / "Procfile") if each.name == name)
+
+
 class Process:
     """One process of the Procfile, in a process group of its own."""
 
-    def __init__(self, name: str, node: str = "", **variables: str) -> None:
-        """``node`` renames a Celery worker, so that there can be several; ``variables`` go into its environment."""
-        line = next(each for each in procfile.read(ROOT / "Procfile") if each.name == name)
-        command = line.command.replace(f"-n {name}@", f"-n {node or name}@")
+    def __init__(self, name: str, node: str = "", command: str = "", **variables: str) -> None:
+        """``node`` renames a Celery worker, so that there can be several; ``variables`` go into its environment.
+
+        ``command`` is run instead of the Procfile's.
+        """
+        command = (command or command_of(name)).replace(f"-n {name}@", f"-n {node or name}@")
         self.log = directory / f"{node or name}.log"
         self._process = launch(["/bin/sh", "-c", f"exec {command}"], self.log, variables)
         self.pid = self._process.pid
