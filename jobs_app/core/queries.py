@@ -176,9 +176,9 @@ def bind_row(row: models.Model, columns: Iterable[str]) -> dict[str, Any]:
 
 @cache
 def _fields_to_adapt(model: type[models.Model], vendor: str) -> dict[str, models.Field[Any, Any]]:
-    """The fields, by column, whose values a database does not take as Python has them: on PostgreSQL few."""
+    """The fields, by attribute, whose values a database does not take as Python has them: on PostgreSQL few."""
     return {
-        field.column: field
+        field.attname: field
         for field in model._meta.concrete_fields
         if vendor != "postgresql" or isinstance(field, models.JSONField)
     }

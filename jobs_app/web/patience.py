@@ -28,7 +28,7 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         if request.path_info == ALIVE:
             return get_response(request)
         if _answered_lately():
-            connection.health_check_done = True
+            connection.health_check_done = True  # type: ignore[attr-defined]
         else:
             with watch.call(STATEMENT_SECONDS):
                 # Django asks a kept connection whether it is well; it would do so later, out of reach of the wrapper.
