@@ -71,7 +71,7 @@ def world(alice: User, carol: User, now: datetime) -> dict[str, Any]:
     log(running, CANARY)
     altered(running, progress=0.5, progress_message=CANARY, preview={"said": CANARY})
     schedule = reports.scheduled("nightly", parameters={"text": CANARY}, now=now)
-    reports.altered(schedule, broken=f"expected something else, got {CANARY}")
+    reports.altered(schedule, broken=f"expected something else than {CANARY}")
     tick = reports.ticked(schedule, now, {"said": CANARY})
     artifacts.save_output(Job.objects.get(id=tick.job_id), 1, f"{CANARY}.txt", CANARY.encode(), now=now)
     return {
