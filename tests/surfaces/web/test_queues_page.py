@@ -164,7 +164,7 @@ def test_a_curve_breaks_off_where_nothing_was_measured() -> None:
     assert queue_charts.depth(moments(None, None)) is None
 
 
-@pytest.mark.parametrize(("most", "top"), [(0, "0.1"), (0.3, "0.5"), (7, "10"), (90, "100"), (2001, "2,500")])
+@pytest.mark.parametrize(("most", "top"), [(0, "2"), (0.3, "2"), (7, "10"), (90, "100"), (2001, "2,500")])
 def test_the_scale_is_a_round_number(most: float, top: str) -> None:
     chart = queue_charts.depth(moments(0, most))
     assert chart is not None
