@@ -6,17 +6,23 @@ and one of a kind that is not known yet, travels alone: a worker must not hold w
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from django.db import DatabaseError, connection, transaction
 
 from jobs_app import registry
 from jobs_app.core import presence
 from jobs_app.core.pulses import KindPace
 from jobs_app.models import Job, Pace
+
+logger = logging.getLogger(__name__)
 
 AIM_SECONDS = 0.2
 """The work of one message."""
@@ -113,8 +119,14 @@ class Memory:
 
 def _read(queue: str, now: datetime) -> Measured:
     alone = {kind.name for kind in registry.all_kinds() if kind.alone}
-    found = [pace for pace in Pace.objects.all() if len(pace.seconds) >= SAMPLES and pace.kind not in alone]
-    slots = presence.listeners(queue, now=now).slots
+    try:
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            found = [pace for pace in Pace.objects.all() if len(pace.seconds) >= SAMPLES and pace.kind not in alone]
+            slots = presence.listeners(queue, now=now).slots
+    except DatabaseError as error:
+        # While an upgrade is under way the tables may be those of a release that measures nothing.
+        logger.debug("How short the jobs of queue %s are could not be read: %s", queue, error)
+        return Measured()
     return Measured(slots, {pace.kind: KindPace.of(pace.seconds) for pace in found})
 
 

@@ -54,7 +54,7 @@ def succeed_many(done: Sequence[transitions.Success]) -> None:
     families.ended_together([each.job for each in done if each.job.id in moved], State.SUCCEEDED, now=done[-1].ended)
     for each in done:
         # Unless an earlier try was committed, and only its answer was lost.
-        if each.job.id not in moved and not recorded(each.job):
+        if each.job.id not in moved and not _succeeded(each.job):
             record_refusal(each.job, State.SUCCEEDED, now=each.ended)
 
 
@@ -115,6 +115,10 @@ def recorded(job: Job) -> bool:
     """Whether this attempt's end is in the ledger already, by its own settlement."""
     mine = Attempt.objects.filter(job_id=job.id, number=job.attempt)
     return mine.exclude(outcome__in=[Outcome.RUNNING, Outcome.LOST]).exists()
+
+
+def _succeeded(job: Job) -> bool:
+    return Attempt.objects.filter(job_id=job.id, number=job.attempt, outcome=Outcome.SUCCEEDED).exists()
 
 
 def _fingerprint(job: Job, failure: Failure) -> str:
