@@ -54,8 +54,8 @@ class Held:
 
     @property
     def has_reports(self) -> bool:
-        """Whether something waits to be written."""
-        return self.progress is not None or bool(self.lines)
+        """Whether something waits to be written, or is being written by another thread just now."""
+        return self.progress is not None or bool(self.lines) or self.flushing.locked()
 
     @property
     def should_stop(self) -> bool:
