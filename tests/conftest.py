@@ -200,6 +200,10 @@ def _fresh_admission(
         monkeypatch.setattr(refusals.tally, "write", lambda: 0)
     yield
     refusals.tally.write()
+    if (timer := refusals.tally._timer) is not None:
+        # It would write beside the next test, or into the tables that are being emptied.
+        timer.cancel()
+        timer.join(10)
 
 
 @pytest.fixture

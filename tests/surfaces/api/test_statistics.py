@@ -31,7 +31,8 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 @pytest.fixture(autouse=True)
 def _at_night(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 13:30 on that day."""
-    monkeypatch.setattr(clock, "database_now", lambda: DAY + 13.5 * HOUR)
+    for name in ("database_now", "ledger_now"):
+        monkeypatch.setattr(clock, name, lambda: DAY + 13.5 * HOUR)
 
 
 def asked(client: Client, **query: Any) -> dict[str, Any]:
