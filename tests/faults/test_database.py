@@ -100,7 +100,7 @@ def test_f15_while_the_server_is_down_submissions_are_refused_and_afterwards_all
     postgresql: None, stage: Stage, api: httpx.Client
 ) -> None:
     before = stage.pids()
-    running = slow_job()
+    running = slow_job(12)
     kept = [accepted(api.post("/api/jobs", json=BODY)), running.id]
     way(stage).refuse()
     for _ in range(3):
