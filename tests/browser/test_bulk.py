@@ -89,7 +89,7 @@ def test_it_is_cancelled_half_way(opened: Open, alice: User, workers: Workers) -
     """New jobs that last hold every slot and fill the queue, so it stands half way until it is cancelled."""
     failed(alice, MANY, "system.sleep", seconds=600)
     with writing():
-        Queue.objects.update_or_create(name="default", defaults={"limit": ROOM, "user_share": ROOM})
+        Queue.objects.update_or_create(name="default", defaults={"limit": ROOM, "user_share": 1.0})
     page = opened(alice)
     from_list_to_preview(page, "Run again …")
     page.get_by_label("Yes, I mean all 500 jobs").check()
