@@ -75,14 +75,16 @@ class Measured:
 def pack(jobs: Sequence[Job], measured: Measured, *, backlog: int, messages: int, chunks: int) -> list[list[Job]]:
     """Jobs in their order as messages: at most so many, and so many of more than one job. What does not fit is left.
 
-    A job whose worker has died before travels alone, so that one which kills its worker is found out. The first job
-    that finds no room ends it: those behind it must not overtake it.
+    A job whose worker has died before travels alone, so that one which kills its worker is found out. None overtakes a
+    job that travels alone, or one of higher priority; and the first that finds no room ends it.
     """
     packed: list[list[Job]] = []
     open_chunks: dict[str, list[Job]] = {}
     sizes = {kind: measured.size(kind, backlog=backlog) for kind in {job.kind for job in jobs}}
     for job in jobs:
         size = 1 if job.kills else sizes[job.kind]
+        if size == 1 or (packed and job.priority != packed[-1][0].priority):
+            open_chunks.clear()
         chunk = open_chunks.get(job.kind) if size > 1 else None
         if chunk is None or len(chunk) >= size:
             if len(packed) >= messages or (size > 1 and chunks <= 0):

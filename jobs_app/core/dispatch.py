@@ -200,7 +200,7 @@ def _choose(queue: str, now: datetime, there: int) -> list[Message]:
             return []
         more = max(measured.ahead - conveyor.chunks, 0)
         due = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=True)
-        in_order = due.only("id", "kind", "kills").order_by(F("priority").desc(), "due_at", "id")
+        in_order = due.only("id", "kind", "kills", "priority").order_by(F("priority").desc(), "due_at", "id")
         jobs = list(in_order[: max(room, min(more, room) * measured.most)])
         packed = chunks.pack(jobs, measured, backlog=conveyor.jobs + len(jobs), messages=room, chunks=more)
         first = max(now - (len(packed) - 1) * MOMENT, conveyor.newest + MOMENT)

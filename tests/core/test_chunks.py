@@ -64,12 +64,19 @@ def test_kinds_do_not_mix_and_keep_their_order() -> None:
     short = measured(a=0.09 / 2, b=0.09 / 2)
     assert short.size("a", backlog=100) == 4
     packed = pack(jobs(*"aabalbaaa"), short, backlog=100, messages=10, chunks=10)
-    assert kinds(packed) == ["a+a+a+a", "b+b", "l", "a+a"]
+    assert kinds(packed) == ["a+a+a", "b", "l", "b", "a+a+a"], "and nobody overtakes a long one"
+
+
+def test_none_overtakes_one_of_higher_priority() -> None:
+    first, second, third = jobs("a", "b", "a")
+    first.priority = second.priority = 1
+    packed = pack([first, second, third], measured(a=0.001, b=0.001), backlog=100, messages=9, chunks=9)
+    assert kinds(packed) == ["a", "b", "a"]
 
 
 def test_what_has_killed_its_worker_travels_alone() -> None:
     packed = pack([*jobs("a"), *jobs("a", kills=1), *jobs("a")], measured(a=0.001), backlog=100, messages=9, chunks=9)
-    assert kinds(packed) == ["a+a", "a"]
+    assert kinds(packed) == ["a", "a", "a"]
 
 
 @pytest.mark.parametrize(
