@@ -33,9 +33,6 @@ OVERHEAD_SECONDS = 0.0005
 MOST = 200
 """Jobs of one message: about 8 kB on the broker."""
 
-SHORT_SECONDS = 0.05
-"""A kind is short if 95 of 100 of its jobs take less."""
-
 SAMPLES = 10
 """Fewer measured jobs say nothing of a kind."""
 
@@ -55,7 +52,7 @@ class Measured:
     def size(self, kind: str, *, backlog: int) -> int:
         """How many jobs of a kind one message may carry, when so many jobs wait; 1 for a long or unknown kind."""
         pace = self.paces.get(kind)
-        if pace is None or pace.samples < SAMPLES or pace.p95 > SHORT_SECONDS:
+        if pace is None or pace.samples < SAMPLES or not pace.short:
             return 1
         of_time = int(AIM_SECONDS / (pace.mean + OVERHEAD_SECONDS))
         fair = backlog // (2 * max(self.slots, 1))

@@ -28,6 +28,9 @@ job waiting for so long."""
 SILENCE_SECONDS = 15.0
 """Upkeep measures every two seconds, and tells of an idle queue every ten; longer, and it is not there."""
 
+SHORT_SECONDS = 0.05
+"""A kind is short if 95 of 100 of its jobs take less."""
+
 COUNTED = 10_000
 """Waiting jobs that are told by kind; of a deeper queue they stand for the rest."""
 
@@ -54,6 +57,11 @@ class KindPace:
         return cls(
             len(seconds), statistics.fmean(seconds), statistics.pstdev(seconds), cuts[1], cuts[9], cuts[17], cuts[18]
         )
+
+    @property
+    def short(self) -> bool:
+        """Whether jobs of the kind may share a message: 95 of 100 take no longer than that."""
+        return self.p95 <= SHORT_SECONDS
 
     @property
     def residual(self) -> float:

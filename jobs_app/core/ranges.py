@@ -48,11 +48,12 @@ def start_range(work_ahead: Mapping[str, float], pulse: Pulse) -> tuple[float, f
     working, usual = capacity(pulse), typical(pulse)
     if usual is None:
         return None
-    loads = []  # (mean, variance) of all jobs of a kind together
+    loads = []  # (mean, variance, least mean) of all jobs of a kind together; short ones may share what is overhead
     for kind, count in work_ahead.items():
         pace = pulse.paces.get(kind)
         mean, deviation = (pace.mean, pace.deviation) if pace else (usual.mean, 2 * usual.mean)
-        loads.append((count * (mean + working.overhead), count * deviation**2))
+        least = mean if pace and pace.short else mean + working.overhead
+        loads.append((count * (mean + working.overhead), count * deviation**2, count * least))
     residual = (pulses.pooled(p for k in pulse.busy if (p := pulse.paces.get(k))) or usual).residual
     first_free, spread = 2 * residual / (working.slots + 1), 1.4 * residual / (working.slots + 1)
     return _range(loads, working.slots, working.doubt, first_free, spread)
@@ -91,15 +92,15 @@ def typical(seen: Pulse) -> KindPace | None:
 
 
 def _range(
-    loads: list[tuple[float, float]], slots: float, doubt: float, first_free: float, spread: float
+    loads: list[tuple[float, float, float]], slots: float, doubt: float, first_free: float, spread: float
 ) -> tuple[float, float]:
     """A range from means and variances. What varies much may only widen it: the lower end leaves out work whose doubt
     outweighs it, the most doubtful first. So more work never lowers it."""
-    work, variance = sum(mean for mean, _ in loads), sum(each for _, each in loads)
+    work, variance = sum(mean for mean, _, _ in loads), sum(each for _, each, _ in loads)
     until = first_free + work / slots * (1 + doubt) + DEVIATIONS * math.hypot(math.sqrt(variance) / slots, spread)
     start, work, variance = first_free - DEVIATIONS * spread, 0.0, 0.0
-    for mean, each in sorted(loads, key=lambda load: load[1] / load[0] if load[0] else math.inf):
-        work, variance = work + mean, variance + each
+    for _, each, least in sorted(loads, key=lambda load: load[1] / load[2] if load[2] else math.inf):
+        work, variance = work + least, variance + each
         reach = DEVIATIONS * math.hypot(math.sqrt(variance) / slots, spread)
         start = max(start, first_free + work / slots * (1 - doubt) - reach)
     return max(start, 0.0), until + LATENCY

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobs_app.core import chunks, dispatch, presence
-from jobs_app.core.chunks import MOST, SHORT_SECONDS, Measured, pack
-from jobs_app.core.pulses import KindPace
+from jobs_app.core.chunks import MOST, Measured, pack
+from jobs_app.core.pulses import SHORT_SECONDS, KindPace
 from jobs_app.models import Job, Listener, Pace
 from jobs_app.models.guard import writing
 from tests.support import conveyor
