@@ -29,7 +29,7 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime) -> list[Job]:
 
 def held_by(holder: str, ids: Iterable[UUID]) -> list[Job]:
     """The jobs among ``ids`` that this holder has claimed already."""
-    rows = Job.objects.select_related("owner").filter(id__in=list(ids)[:MESSAGE_LIMIT], state=State.RUNNING)
+    rows = Job.objects.filter(id__in=list(ids)[:MESSAGE_LIMIT], state=State.RUNNING)
     return list(rows.filter(holder=holder))
 
 
