@@ -103,7 +103,10 @@ def observe(*, now: datetime) -> int:
     settled = now - SETTLED_AFTER
     before, through = _before(), _newest_event(settled)
     skipped = before.row is None or through - before.through > EVENTS
-    events = list(_events(max(before.through, through - EVENTS), through)) if before.row is not None else []
+    events = list(_events(max(before.through, through - EVENTS), through))
+    paces = _paces(events)
+    if before.row is None:
+        events = []  # how long what ran before took is known by them, but not in how much time it came
     tallies: dict[str, Tally] = defaultdict(Tally)
     for each in events:
         tallies[each.queue].add(each)
@@ -119,7 +122,7 @@ def observe(*, now: datetime) -> int:
         )
         for queue in sorted({*tallies, *depths, *running, *silent})
     ]  # fmt: skip
-    return len(rows) if rows and _write(rows, before, _paces(events), now) else 0
+    return len(rows) if rows and _write(rows, before, paces, now) else 0
 
 
 def _before() -> Before:

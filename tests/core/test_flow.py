@@ -43,6 +43,14 @@ def test_the_first_pass_counts_nothing_of_what_was_before(now: datetime) -> None
     assert (row().arrived, row().depth) == (0, 1)
 
 
+def test_the_first_pass_learns_how_long_jobs_take_from_what_was_before(now: datetime) -> None:
+    made = claimed(submitted(queue=LANE, now=now - 10 * SECOND), now=now - 9 * SECOND)
+    outcomes.succeed(made, None, 4, now=now - 5 * SECOND)
+    begun(now)
+    assert (row().arrived, row().ended) == (0, 0)
+    assert Pace.objects.get().seconds == [4]
+
+
 def test_each_move_is_counted_once_for_its_queue(now: datetime) -> None:
     begun(now)
     first, second, third = (submitted(queue=LANE, now=now) for _ in range(3))
