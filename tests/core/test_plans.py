@@ -210,3 +210,14 @@ def test_it_reads_what_it_needs_by_an_index(ledger: Ledger, name: str) -> None:
     assert not plans.scans, plans.text
     assert needed(hot) <= plans.indexes, plans.text
     assert plans.rows <= hot.rows, plans.text
+
+
+@pytest.mark.django_db
+def test_the_jobs_of_many_messages_are_found_by_their_ids(ledger: Ledger) -> None:
+    with explained() as plans:
+        dispatch._mark([dispatch.Message(KIND, ledger.waiting[:1_000], ledger.now)])
+    if connection.vendor == "postgresql":
+        # All may be written by one pass through a small table; but to find them so is for each row all of the message.
+        assert "Index Cond: (id = message.id)" in plans.text, plans.text
+    else:
+        assert not plans.scans, plans.text
