@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import reverse
 
-LEFT_OUT = re.compile(r"^(logout|login|static|media|stream)/|/events$|openapi\.json|^admin/(?!jobs_app/job/$|$)")
-"""What is no page of the console (of the admin two are looked at), or answers for as long as one likes."""
+from jobs_app.web.statistics_query import RANGES
+from tests.surfaces import standing
+from tests.surfaces.asking import ROUTES, addresses_of_admin, values
 
-LISTS = re.compile(r"^admin/jobs_app/job/$")
-"""Lists of jobs beside the console's own."""
+ENDLESS = ("/events", "/logout")
+"""How addresses end that answer for as long as one likes, or after which nobody is logged in."""
 
-PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+ELSEWHERE = "/flower/"
+"""Answered by Flower itself, which is not here."""
 
 SEARCHES = (
     "", "spawned:no", "state:failed", "state:active", "state:running", "state:succeeded", "state:blocked",
@@ -37,19 +39,26 @@ class Address:
     listed: bool = False
 
 
-def pages(values: Mapping[str, str]) -> tuple[list[Address], list[str]]:
-    """The addresses of every route whose parameters ``values`` has, and the routes that are left over."""
-    found, over = [], []
-    for route in sorted(set(_routes(get_resolver().url_patterns, ""))):
-        wanted = PARAMETER.findall(route)
-        if LEFT_OUT.search(route):
-            continue
-        if not all(name in values for name in wanted):
-            over.append(route)
-            continue
-        path = "/" + PARAMETER.sub(lambda match: values[match[1]], route)
-        found.append(Address(path, listed=bool(LISTS.search(route))))
-    return found, over
+def pages(world: Mapping[str, Any]) -> Iterator[Address]:
+    """Each route, about what is in ``world``; those that answer no GET among them."""
+    found = {
+        reverse(f"{route.space}:{route.name}" if route.space else route.name, kwargs=_of(world, route)): route
+        for route in ROUTES
+        if route.space != "admin" and route.name not in standing.DESCRIBING
+    }
+    found |= {address: route for route, address in addresses_of_admin(dict(world))}
+    for address, route in sorted(found.items()):
+        if not address.rstrip("/").endswith(ENDLESS) and not address.startswith(ELSEWHERE):
+            query = standing.QUERIES.get(f"GET {route.address}", "") if route.space == "api" else ""
+            yield Address(address + query, listed=address == reverse("admin:jobs_app_job_changelist"))
+
+
+def statistics() -> Iterator[Address]:
+    """Statistics of every length of time that can be chosen, of all and told apart by what they can be."""
+    for key in RANGES:
+        for query in ({}, {"by": "queue"}, {"by": "owner"}, {"kind": "system.echo"}, {"owner": "owner7"}):
+            yield Address("/statistics/?" + urlencode({"range": key, **query}))
+        yield Address("/statistics/csv/?" + urlencode({"range": key}))
 
 
 def lists() -> Iterator[Address]:
@@ -62,10 +71,5 @@ def lists() -> Iterator[Address]:
         yield Address("/jobs/counts/?" + urlencode({"q": text}), listed=True)
 
 
-def _routes(patterns: list[URLPattern | URLResolver], above: str) -> Iterator[str]:
-    for each in patterns:
-        route = above + str(each.pattern).lstrip("^")
-        if isinstance(each, URLResolver):
-            yield from _routes(each.url_patterns, route)
-        elif not re.search(r"\(\?P|\$|\\", route):
-            yield route
+def _of(world: Mapping[str, Any], route: standing.Route) -> dict[str, Any]:
+    return values(dict(world), route.address, route.names)

@@ -24,8 +24,8 @@ MEASURES = ("delay", "distance", "fare", "weight", "height")
 RARE = "probe.nothing"
 """A kind, a tag and a value of a parameter that a few jobs of long ago have: nothing near the top of a list."""
 
-RECENT = 0.1
-"""The part of the jobs that have attempts and events; and one in a hundred of those that have not ended."""
+OPEN = 0.005
+"""The part of the jobs that have not ended."""
 
 
 def make(count: int, *, owner: User, now: datetime) -> None:
@@ -54,7 +54,7 @@ class _Maker:
         self._id = (
             f"(lpad(to_hex((extract(epoch from {second}) * 1000)::bigint), 12, '0') || lpad(to_hex(n), 20, '0'))::uuid"
         )
-        self._open = f"n > {count} * {1 - RECENT / 20}"
+        self._open = f"n > {count} * {1 - OPEN}"
         self._old = f"(n < {count} * 0.02 AND n % 100 = 0)"
         self._owner = f"CASE WHEN n % 3 = 0 THEN {owner} ELSE {first_other} + (n * 7919) % {OWNERS} END"
         kinds = " ".join(
@@ -88,7 +88,7 @@ class _Maker:
             "tags": "CASE WHEN n % 10 = 0 THEN '[\"nightly\"]'::jsonb END",
         }, f"jobs_app_job AS template WHERE template.id = '{self._template.id}'")  # fmt: skip
         self._terms(series)
-        recent = f"{series} WHERE n > {self._count} * {1 - RECENT} AND ({began})"
+        recent = f"{series} WHERE {began}"
         self._insert(Attempt, recent, {
             "job_id": self._id, "number": "1", "holder": "'worker@host/1'", "started_at": run, "error": "''",
             "finished_at": f"CASE WHEN {self._open} AND n % 100 = 0 THEN NULL ELSE {run} END", "error_type": "''",
@@ -98,7 +98,7 @@ class _Maker:
             ("submitted", "", "queued", "true"), ("claimed", "queued", "running", began),
             ("succeeded", "running", "succeeded", f"NOT ({self._open})"),
         ):  # fmt: skip
-            self._insert(Event, f"{series} WHERE n > {self._count} * {1 - RECENT} AND ({where})", {
+            self._insert(Event, f"{series} WHERE {where}", {
                 "job_id": self._id, "attempt": "1", "at": run, "name": f"'{name}'", "source": f"'{source}'",
                 "target": f"'{target}'", "actor_id": "NULL", "reason": "''",
             })  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -14,9 +15,13 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from jobs_app.admin.auditing import Audited
+from jobs_app.models import Artifact, Endpoint, Job, Refusal, SavedView, Token
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+
+OWNED: tuple[type[Any], ...] = (Job, Artifact, Refusal, Token, SavedView, Endpoint)
+"""What people have in the ledger. None of it is deleted by hand."""
 
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -45,6 +50,13 @@ class UserAdmin(Audited, PlainUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         """As for changing."""
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
+    def get_deleted_objects(self, objs: Iterable[User], request: HttpRequest) -> Any:
+        """What would go with them. Who has used Weir stays; what they have is not gone through: it may be much."""
+        kept = [f"{user} has used Weir: make the account inactive instead" for user in objs if _has_rows(user)]
+        if kept:
+            return [str(user) for user in objs], {}, set(), kept
+        return super().get_deleted_objects(objs, request)
+
 
 @admin.register(Group)
 class GroupAdmin(Audited, PlainGroupAdmin, ModelAdmin):
@@ -63,6 +75,10 @@ class GroupAdmin(Audited, PlainGroupAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Superusers."""
         return _superuser(request)
+
+
+def _has_rows(user: User) -> bool:
+    return any(model.objects.filter(owner=user).exists() for model in OWNED)
 
 
 def _superuser(request: HttpRequest) -> bool:

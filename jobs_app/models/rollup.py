@@ -44,7 +44,7 @@ class Rollup(Counted):
     at = models.DateTimeField(help_text="Its beginning.")
     queue = models.CharField(max_length=100)
     kind = models.CharField(max_length=100, blank=True)
-    owner = models.BigIntegerField(default=0, help_text="Id of the user; 0 is the system.")
+    owner = models.BigIntegerField(default=0, help_text="Id of the user; 0 is the system, -1 all owners together.")
 
     objects = GuardedQuerySet["Rollup"].as_manager()
 
@@ -106,6 +106,12 @@ class RollupCursor(Guarded):
     refusals_through = models.BigIntegerField(default=0, help_text="The last refusal that was counted.")
     gaps = models.JSONField(default=list, help_text="Ids below those whose transactions had not ended.")
     caught_up_at = models.DateTimeField(null=True, blank=True, help_text="What happened before is counted.")
+    together_version = models.BigIntegerField(
+        default=0, db_default=0, help_text="The version up to which sums of all owners were kept."
+    )
+    together_from = models.DateTimeField(
+        null=True, blank=True, help_text="There are sums of all owners of what began since; empty: of everything."
+    )
     held_by = models.CharField(max_length=100, blank=True, help_text="Who has asked the aggregators to wait,")
     held_until = models.DateTimeField(null=True, blank=True, help_text="and no longer than until then.")
     minutes_from = models.DateTimeField(null=True, blank=True, help_text="Minutes before were pruned.")

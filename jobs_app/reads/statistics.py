@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from jobs_app.core.rollups import cursor
-from jobs_app.core.rollups.sums import COUNTS
+from jobs_app.core.rollups.cursor import Place
+from jobs_app.core.rollups.sums import COUNTS, EVERYONE
 from jobs_app.errors import InvalidRequest, NotAllowed, NotFound
 from jobs_app.histograms import ERROR, quantile
 from jobs_app.models import QueueLevel, Rollup
@@ -69,8 +70,8 @@ def statistics(question: Question, viewer: User | None, *, now: datetime) -> Sta
     for an unknown owner.
     """
     begin, end = _period(question, now)
-    rows = _rows(question, viewer, begin, end)
     place = cursor.read()
+    rows = _rows(question, viewer, begin, end, place)
     points = _sums(rows, "at")
     through = place.caught_up_at or datetime.min.replace(tzinfo=UTC)
     step = question.step
@@ -111,7 +112,7 @@ def _period(question: Question, now: datetime) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def _rows(question: Question, viewer: User | None, begin: datetime, end: datetime) -> QuerySet[Rollup]:
+def _rows(question: Question, viewer: User | None, begin: datetime, end: datetime, place: Place) -> QuerySet[Rollup]:
     rows = Rollup.objects.filter(gone=False, step=question.step, at__gte=begin, at__lt=end)
     if question.queue is not None:
         rows = rows.filter(queue=question.queue)
@@ -122,7 +123,14 @@ def _rows(question: Question, viewer: User | None, begin: datetime, end: datetim
         raise NotAllowed("expected your own name as the owner, or none: you may not see the jobs of others")
     if question.owner is not None:
         return rows.filter(owner=_owner(question.owner))
-    return rows if sees_all or viewer is None else rows.filter(owner=viewer.pk)
+    if not sees_all and viewer is not None:
+        return rows.filter(owner=viewer.pk)
+    apart, since = Q(owner__gte=0), max(place.together_from or begin, begin)
+    if question.by is By.OWNER or not place.told_together(since):
+        return rows.filter(apart)
+    if since == begin:
+        return rows.filter(owner=EVERYONE)
+    return rows.filter(Q(owner=EVERYONE, at__gte=since) | (apart & Q(at__lt=since)))
 
 
 def _owner(name: str) -> int:

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from jobs_app import histograms
 from jobs_app.core import clock, control, presence, submission
+from jobs_app.core.rollups.sums import EVERYONE
 from jobs_app.models import Job, QueueLevel, Rollup, RollupCursor
 from jobs_app.models.guard import writing
 from jobs_app.steps import Step
@@ -58,7 +59,8 @@ def waits(now: datetime) -> None:
         wait = {histograms.bin_of(int(1e6 * each)): jobs for each, jobs in zip(seconds, (70, 28, 2), strict=False)}
         rollups.append(
             Rollup(
-                step=Step.MINUTE, at=at, queue="default", kind="probe.nothing", started=0 if still else 100, wait=wait,
+                step=Step.MINUTE, at=at, queue="default", kind="probe.nothing", owner=EVERYONE,
+                started=0 if still else 100, wait=wait,
                 refused={"full": 3, "user share": 1} if 36 <= each < 45 else {},
             )
         )  # fmt: skip

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection  # noqa: F401 - asked by skipif
+from django.db.models import F
 from pytest_django import DjangoAssertNumQueries
 
 from jobs_app.authoring import Child
 from jobs_app.core import control, families, outcomes, rescue, spawning
 from jobs_app.core.rollups import cursor, proof, rolling, store
+from jobs_app.core.rollups.sums import EVERYONE
 from jobs_app.lifecycle import Reason
 from jobs_app.models import Event, Job, QueueLevel, Refusal, Rollup, RollupCursor
 from jobs_app.models.guard import writing
 from jobs_app.policies import NO_RETRY, Retry
+from jobs_app.reads import statistics
+from jobs_app.reads.statistics import By
 from jobs_app.steps import Step
 from tests.support.ledger import claimed, submitted
-from tests.support.rollups import Diary, counted
+from tests.support.rollups import Diary, counted, of_all_owners
 
 pytestmark = pytest.mark.django_db
 
@@ -69,12 +74,70 @@ def test_everything_is_counted_in_minutes_hours_and_days(alice: User) -> None:
     proved()
 
 
+def test_all_owners_are_counted_together_too(alice: User) -> None:
+    for _ in range(2):
+        everything(alice)
+        rolling.roll(now=NOON)
+        assert counted(together=True) == of_all_owners(Diary().look().counts())
+    day = Rollup.objects.get(step=Step.DAY, queue="default", kind="probe.nothing", owner=EVERYONE)
+    assert (day.submitted, day.wait_micros) == (12, 2 * 4_000_000)
+    assert sum(day.wait.values()) == 8
+    with writing():
+        Rollup.objects.filter(step=Step.HOUR, owner=EVERYONE, kind="probe.nothing").update(submitted=1)
+        Rollup.objects.filter(step=Step.DAY, owner=EVERYONE, kind="").delete()
+    assert [wrong for _, wrong in proof.rebuild(NOON, NOON + SECOND, clock=lambda: NOON)] == [3]
+    assert counted(together=True) == of_all_owners(Diary().look().counts())
+
+
+def test_what_a_release_counts_that_keeps_no_sums_of_all_owners_is_told_all_the_same(alice: User) -> None:
+    def told(step: Step) -> int:
+        question = statistics.Question(step=step, begin=NOON, end=NOON + timedelta(days=2))
+        return statistics.statistics(question, None, now=NOON + timedelta(days=2)).totals.submitted
+
+    everything(alice)
+    rolling.roll(now=NOON)
+    assert (told(Step.HOUR), told(Step.DAY)) == (6, 6)
+    with writing():  # as the older one does: it raises the version, and knows nothing else
+        RollupCursor.objects.update(version=F("version") + 1)
+        Rollup.objects.filter(owner=0).update(submitted=F("submitted") + 1)
+    assert (told(Step.HOUR), told(Step.DAY)) == (8, 8), "the system's of probe.nothing, and the refusal's row"
+    with writing():
+        Rollup.objects.filter(owner=0).update(submitted=F("submitted") - 1)
+        Rollup.objects.filter(owner=EVERYONE).delete()
+    submitted(now=NOON + timedelta(days=1))
+    submitted(now=NOON)
+    rolling.roll(now=NOON + timedelta(days=1))
+    assert RollupCursor.objects.get().together_from == Step.DAY.floor(NOON) + timedelta(days=1)
+    assert (told(Step.HOUR), told(Step.DAY)) == (8, 8)
+    proved()
+    rebuilt = proof.rebuild(NOON - timedelta(days=1), NOON + timedelta(days=1), clock=lambda: NOON)
+    assert sum(wrong for _, wrong in rebuilt) > 0
+    assert RollupCursor.objects.get().together_from == Step.DAY.floor(NOON) - timedelta(days=1)
+    assert counted(together=True) == of_all_owners(Diary().look().counts())
+    assert (told(Step.HOUR), told(Step.DAY)) == (8, 8)
+
+
+def test_whoever_sees_all_reads_one_row_for_all_owners(alice: User, bob: User) -> None:
+    for owner in (alice, bob, None):
+        submitted(now=NOON, owner=owner)
+    rolling.roll(now=NOON)
+    question, end = statistics.Question(step=Step.DAY), NOON + timedelta(days=1)
+    for by, expected in ((By.OWNER, {"alice": 1, "bob": 1, "": 1}), (By.KIND, {"probe.nothing": 3})):
+        told = statistics.statistics(replace(question, by=by), None, now=end)
+        assert {group.name: group.submitted for group in told.groups} == expected
+        assert told.totals.submitted == 3
+    assert statistics.statistics(question, alice, now=end).totals.submitted == 1
+    with writing():
+        Rollup.objects.filter(owner=EVERYONE).update(submitted=50)
+    assert statistics.statistics(question, None, now=end).totals.submitted == 50
+
+
 def test_a_handler_whose_job_waits_for_children_has_run() -> None:
     parent = claimed(submitted("family.parent", {"count": 1, "failing": []}, now=NOON), now=NOON)
     spawning.spawn(parent, [Child("family.child", key="one")], now=NOON)
     outcomes.succeed(parent, None, 4, now=NOON + 5 * SECOND)
     rolling.roll(now=NOON)
-    waits = Rollup.objects.get(step=Step.DAY, kind="family.parent")
+    waits = Rollup.objects.get(step=Step.DAY, kind="family.parent", owner=0)
     assert (waits.started, waits.succeeded, waits.run_micros) == (1, 0, 5_000_000)
     families.release("default", now=NOON)
     ended = claimed(Job.objects.get(kind="family.child"), now=NOON + 6 * SECOND)
@@ -125,7 +188,7 @@ def test_a_row_that_comes_late_lands_in_its_own_bucket(alice: User) -> None:
     submitted(now=NOON - timedelta(days=1))
     rolling.roll(now=NOON + timedelta(days=3))
     before = Step.DAY.floor(NOON) - timedelta(days=1)
-    assert Rollup.objects.get(step=Step.DAY, at=before).submitted == 1
+    assert Rollup.objects.get(step=Step.DAY, at=before, owner=0).submitted == 1
     assert counted() == Diary().look().counts()
 
 
@@ -204,7 +267,7 @@ def test_a_name_of_a_later_release_counts_as_nothing(alice: User) -> None:
     with writing():
         Event.objects.create(job=job, attempt=0, at=NOON, name="teleported", source="queued", target="running")
     rolling.roll(now=NOON)
-    assert Rollup.objects.get(step=Step.DAY).started == 0
+    assert Rollup.objects.get(step=Step.DAY, owner=0).started == 0
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL chooses by the size of the table")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from jobs_app.core.rollups import cursor
+from jobs_app.core.rollups import cursor, store, sums
 from jobs_app.histograms import bin_of
 from jobs_app.models import QueueLevel, Rollup
 from jobs_app.models.guard import writing
@@ -33,6 +33,8 @@ def weeks(*, now: datetime, days: int = 90, owner: int = 0, queue: str = "defaul
     with writing():
         Rollup.objects.bulk_create(rows, batch_size=500)
         QueueLevel.objects.bulk_create(levels, batch_size=500)
+    for step in Step:
+        store.write(step, sums.together(store.of(Rollup.objects.filter(step=step, owner__gte=0))))
     assert cursor.advance(cursor.read(), caught_up_at=now)
     return len(rows)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from jobs_app.core.rollups.sums import EVERYONE
 from jobs_app.models import Event, Refusal, Rollup
 from jobs_app.steps import Step
 
@@ -68,14 +69,22 @@ class Diary:
         return {key: sorted(values) for key, values in found.items()}
 
 
-def counted(*, gone: bool = False) -> dict[Bucket, Counter[str]]:
-    """What the rollups say."""
+def counted(*, gone: bool = False, together: bool = False) -> dict[Bucket, Counter[str]]:
+    """What the rollups say: of each owner, or of all together."""
     found = {}
-    for row in Rollup.objects.filter(gone=gone):
+    for row in Rollup.objects.filter(gone=gone, **({"owner": EVERYONE} if together else {"owner__gte": 0})):
         counts = Counter({name: getattr(row, name) for name in set(NAMES.values()) if getattr(row, name)})
         counts.update({f"refused {reason}": count for reason, count in row.refused.items()})
         found[bucket_of(row)] = counts
     return found
+
+
+def of_all_owners(found: Mapping[Bucket, Counter[str]]) -> dict[Bucket, Counter[str]]:
+    """The same counts, without telling owners apart."""
+    summed: dict[Bucket, Counter[str]] = defaultdict(Counter)
+    for (step, at, queue, kind, _), counts in found.items():
+        summed[step, at, queue, kind, EVERYONE].update(counts)
+    return dict(summed)
 
 
 def bucket_of(row: Rollup) -> Bucket:

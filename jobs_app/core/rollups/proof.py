@@ -19,7 +19,7 @@ from django.db.models import Max, Min
 from jobs_app.core.rollups import cursor, store, sums
 from jobs_app.core.rollups.cursor import Place
 from jobs_app.core.rollups.sources import SOURCES
-from jobs_app.core.rollups.sums import Buckets, Key, Sums
+from jobs_app.core.rollups.sums import EVERYONE, Buckets, Key, Sums
 from jobs_app.errors import Conflict
 from jobs_app.models import Rollup
 from jobs_app.models.guard import writing
@@ -81,15 +81,22 @@ def verify(
 def rebuild(begin: datetime, end: datetime, *, clock: Callable[[], datetime]) -> Iterator[tuple[datetime, int]]:
     """Write the rollups of the UTC days that a period touches anew: each day, and how many rows were wrong.
 
+    Sums of all owners are made also where an older release had kept none.
+
     One transaction a day, so that a rebuild that is killed leaves each day either as it was or mended. Raises Conflict
     as ``verify``.
     """
     for day in _days(begin, end):
         with _held(clock) as place:
-            wrong = _differences(day, _expected(day, place), place)
+            wrong = _differences(day, _expected(day, place, made=True), place, made=True)
             if wrong:
                 _mend(wrong, place)
             yield day, len(wrong)
+    with _held(clock) as place:
+        first, last = Step.DAY.floor(begin), Step.DAY.ceiling(end)
+        since = place.together_from
+        if place.together_version == place.version and since is not None and first < since <= last:
+            cursor.advance(place, together_from=first)
 
 
 def _mend(wrong: list[Difference], place: Place) -> None:
@@ -105,8 +112,11 @@ def _mend(wrong: list[Difference], place: Place) -> None:
                         Rollup.objects.filter(gone=False, step=step, **each.key._asdict()).delete()
 
 
-def _expected(day: datetime, place: Place) -> dict[Step, Buckets]:
-    """What the rows of a day should be: the ledger's rows that are left, and what was noted of those that are gone."""
+def _expected(day: datetime, place: Place, *, made: bool = False) -> dict[Step, Buckets]:
+    """What the rows of a day should be: the ledger's rows that are left, and what was noted of those that are gone.
+
+    made: with the sums of all owners also where there are none yet.
+    """
     end = day + Step.DAY.length
     minutes: Buckets = {}
     for source in SOURCES:
@@ -115,15 +125,20 @@ def _expected(day: datetime, place: Place) -> dict[Step, Buckets]:
     found = {}
     for step in Step:
         whole = sums.add(sums.coarser(minutes, step), store.of(store.rows(step, day, end, gone=True)))
+        whole |= {key: each for key, each in sums.together(whole).items() if made or place.told_together(key.at)}
         found[step] = {key: each for key, each in whole.items() if place.keeps(step, key.at)}
     return found
 
 
-def _differences(day: datetime, expected: dict[Step, Buckets], place: Place) -> list[Difference]:
+def _differences(day: datetime, expected: dict[Step, Buckets], place: Place, *, made: bool = False) -> list[Difference]:
     wrong = []
     for step in Step:
         kept = store.of(store.rows(step, day, day + Step.DAY.length))
-        found = {key: each for key, each in kept.items() if place.keeps(step, key.at)}
+        found = {
+            key: each
+            for key, each in kept.items()
+            if place.keeps(step, key.at) and (key.owner != EVERYONE or made or place.told_together(key.at))
+        }
         for key in sorted({*expected[step], *found}):
             right, there = expected[step].get(key, NOTHING), found.get(key, NOTHING)
             if right != there:

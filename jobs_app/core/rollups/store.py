@@ -25,9 +25,14 @@ VALUES = ("refused", "wait", "run", "wait_micros", "run_micros")
 
 
 def add(minutes: Mapping[Key, Sums], place: Place, *, gone: bool = False) -> None:
-    """Add sums of minutes to the rows of minutes, hours and days that are still kept."""
+    """Add sums of minutes to the rows of minutes, hours and days that are still kept, and to those of all owners.
+
+    gone: to those of what was pruned, which nobody reads but the proof.
+    """
     for step in Step:
         delta = dict(minutes) if step is Step.MINUTE else sums.coarser(minutes, step)
+        if not gone:
+            delta |= sums.together(delta)
         _merge(step, {key: each for key, each in delta.items() if place.keeps(step, key.at)}, gone)
     if not gone:
         _add_to_totals(minutes)

@@ -28,6 +28,10 @@ COUNTED = {
 COUNTS = tuple(dict.fromkeys(filter(None, COUNTED.values())))
 
 
+EVERYONE = -1
+"""In the place of an owner: the sums of all owners, so that whoever sees them all reads one row for so many."""
+
+
 class Key(NamedTuple):
     """What is counted apart. ``at``: the beginning of the bucket. owner: 0 for the system. kind: empty for refusals."""
 
@@ -132,6 +136,14 @@ def add(buckets: Buckets, more: Mapping[Key, Sums]) -> Buckets:
     for key, sums in more.items():
         buckets.setdefault(key, Sums()).add(sums)
     return buckets
+
+
+def together(buckets: Mapping[Key, Sums]) -> Buckets:
+    """The sums of all owners."""
+    found: Buckets = {}
+    for key, sums in buckets.items():
+        found.setdefault(key._replace(owner=EVERYONE), Sums()).add(sums)
+    return found
 
 
 def coarser(minutes: Mapping[Key, Sums], step: Step) -> Buckets:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from django.contrib.auth.models import Group, User
+from pytest_django import DjangoAssertNumQueries
 
+from jobs_app.core import saved_views, tokens
+from tests.support.ledger import submitted
 from tests.surfaces.admin.conftest import client_of
 
 CLERK = ("auth.view_user", "auth.change_user", "auth.add_user", "auth.view_group", "auth.change_group")
@@ -69,3 +73,31 @@ def test_groups_are_changed_by_superusers_alone(clerk: User) -> None:
     before = group.permissions.count()
     assert client_of(clerk).post(f"/admin/auth/group/{group.pk}/change/", {"name": "viewers"}).status_code == 403
     assert group.permissions.count() == before
+
+
+def test_who_has_done_nothing_may_be_deleted(chief: User, alice: User) -> None:
+    client = client_of(chief)
+    assert "Yes, I" in client.get(address(alice, "delete")).content.decode()
+    assert client.post(address(alice, "delete"), {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(username="alice").exists()
+
+
+@pytest.mark.parametrize("has", ["jobs", "token", "view"])
+def test_who_has_used_weir_stays_and_what_they_have_is_not_gone_through(
+    chief: User, alice: User, now: datetime, has: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(3):
+        if has == "jobs":
+            submitted(owner=alice, now=now)
+        elif has == "token":
+            tokens.issue(alice, f"script {number}", now=now)
+        else:
+            saved_views.save(alice, f"view {number}", "state:failed", now=now)
+    client = client_of(chief)
+    with django_assert_max_num_queries(20):
+        page = client.get(address(alice, "delete")).content.decode()
+    assert "alice has used Weir: make the account inactive instead" in page
+    assert "Yes, I" not in page
+    client.post(address(alice, "delete"), {"post": "yes"})
+    client.post("/admin/auth/user/", {"action": "delete_selected", "_selected_action": [str(alice.pk)], "post": "yes"})
+    assert User.objects.filter(username="alice").exists()

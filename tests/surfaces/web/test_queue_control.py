@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs_app.core import estimates, lane_control, lanes
+from jobs_app.core.rollups.sums import EVERYONE
 from jobs_app.models import Rollup
 from jobs_app.models.guard import writing
 from jobs_app.steps import Step
@@ -165,7 +166,7 @@ def test_the_last_hour_shows_waits_beside_the_oldest_age_and_refusals(alices: Cl
     with writing():
         for back, wait in ((30, {"60": 3}), (2, {"200": 3})):
             Rollup.objects.create(
-                step=Step.MINUTE, at=minute - back * 60 * SECOND, queue="default", kind="probe.nothing",
+                step=Step.MINUTE, at=minute - back * 60 * SECOND, queue="default", kind="probe.nothing", owner=EVERYONE,
                 started=3, wait=wait, refused={"full": 4, "user share": 1},
             )  # fmt: skip
     drawn = look(alices, part="charts")
