@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,8 @@ from tests.surfaces.asking import ROUTES, addresses_of_admin, values
 ENDLESS = ("/events", "/logout")
 """How addresses end that answer for as long as one likes, or after which nobody is logged in."""
 
-ELSEWHERE = "/flower/"
-"""Answered by Flower itself, which is not here."""
+LEFT_OUT = re.compile(r"/flower/|/jobs/bulk/$")
+"""Flower itself is not here; the other is asked by ``bulk``."""
 
 SEARCHES = (
     "", "spawned:no", "state:failed", "state:active", "state:running", "state:succeeded", "state:blocked",
@@ -42,15 +43,14 @@ class Address:
 def pages(world: Mapping[str, Any]) -> Iterator[Address]:
     """Each route, about what is in ``world``; those that answer no GET among them."""
     found = {
-        reverse(f"{route.space}:{route.name}" if route.space else route.name, kwargs=_of(world, route)): route
+        reverse(f"{route.space}:{route.name}" if route.space else route.name, kwargs=_of(world, route))
         for route in ROUTES
         if route.space != "admin" and route.name not in standing.DESCRIBING
     }
-    found |= {address: route for route, address in addresses_of_admin(dict(world))}
-    for address, route in sorted(found.items()):
-        if not address.rstrip("/").endswith(ENDLESS) and not address.startswith(ELSEWHERE):
-            query = standing.QUERIES.get(f"GET {route.address}", "") if route.space == "api" else ""
-            yield Address(address + query, listed=address == reverse("admin:jobs_app_job_changelist"))
+    found |= {address for _, address in addresses_of_admin(dict(world))}
+    for address in sorted(found):
+        if not address.rstrip("/").endswith(ENDLESS) and not LEFT_OUT.match(address):
+            yield Address(address + _query(address), listed=address == reverse("admin:jobs_app_job_changelist"))
 
 
 def statistics() -> Iterator[Address]:
@@ -61,6 +61,12 @@ def statistics() -> Iterator[Address]:
         yield Address("/statistics/csv/?" + urlencode({"range": key}))
 
 
+def bulk() -> Iterator[Address]:
+    """Previews of an action on all jobs of a search."""
+    for text in ("state:failed", "kind:datasets.aggregate", "param.rare:yes"):
+        yield Address("/jobs/bulk/?" + urlencode({"action": "retry", "all": "1", "q": text}), listed=True)
+
+
 def lists() -> Iterator[Address]:
     """Searches of the list of jobs: those that much fits, those that little fits, and those that nothing does."""
     for text in SEARCHES:
@@ -69,6 +75,14 @@ def lists() -> Iterator[Address]:
         yield Address("/api/jobs?" + urlencode({"q": text}), listed=True)
     for text in ("", "owner:owner7", "tag:nightly", "param.rare:yes"):
         yield Address("/jobs/counts/?" + urlencode({"q": text}), listed=True)
+
+
+def _query(address: str) -> str:
+    """What an operation of the API has to be asked with."""
+    for operation, query in standing.QUERIES.items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", operation.removeprefix("GET ")), address):
+            return query
+    return ""
 
 
 def _of(world: Mapping[str, Any], route: standing.Route) -> dict[str, Any]:

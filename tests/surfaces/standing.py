@@ -189,6 +189,7 @@ BODIES: dict[str, object] = {
 """What is sent, where nothing would be told to be wrong before it is asked who may."""
 
 QUERIES = {
+    "GET /api/planner": "?arrival_rate=1&service_seconds=1&slots=4",
     "GET /api/datasets/{dataset_id}/buckets": "?step=hour&begin=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z",
 }
 
