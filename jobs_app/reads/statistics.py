@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -71,8 +71,8 @@ def statistics(question: Question, viewer: User | None, *, now: datetime) -> Sta
     """
     begin, end = _period(question, now)
     place = cursor.read()
-    rows = _rows(question, viewer, begin, end, place)
-    points = _sums(rows, "at")
+    rows = _rows(replace(question, by=None), viewer, begin, place)
+    points = _sums(rows.filter(_within(question.step, begin, end)), "at")
     through = place.caught_up_at or datetime.min.replace(tzinfo=UTC)
     step = question.step
     moments = [begin + number * step.length for number in range((end - begin) // step.length)]
@@ -83,7 +83,7 @@ def statistics(question: Question, viewer: User | None, *, now: datetime) -> Sta
             PointView(at=at, complete=at + step.length <= through, **vars(_view(points.get(at) or _Sums())))
             for at in moments
         ],
-        groups=_groups(rows, question.by),
+        groups=_groups(_rows(question, viewer, begin, place).filter(_span(question.step, begin, end)), question.by),
         levels=_levels(question, begin, end),
     )  # fmt: skip
 
@@ -112,8 +112,20 @@ def _period(question: Question, now: datetime) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def _rows(question: Question, viewer: User | None, begin: datetime, end: datetime, place: Place) -> QuerySet[Rollup]:
-    rows = Rollup.objects.filter(gone=False, step=question.step, at__gte=begin, at__lt=end)
+def _within(step: Step, begin: datetime, end: datetime) -> Q:
+    return Q(step=step, at__gte=begin, at__lt=end)
+
+
+def _span(step: Step, begin: datetime, end: datetime) -> Q:
+    """A period as few buckets: whole days, and the hours at both ends."""
+    first, last = Step.DAY.ceiling(begin), Step.DAY.floor(end)
+    if step is not Step.HOUR or first >= last:
+        return _within(step, begin, end)
+    return _within(step, begin, first) | _within(Step.DAY, first, last) | _within(step, last, end)
+
+
+def _rows(question: Question, viewer: User | None, begin: datetime, place: Place) -> QuerySet[Rollup]:
+    rows = Rollup.objects.filter(gone=False)
     if question.queue is not None:
         rows = rows.filter(queue=question.queue)
     if question.kind is not None:

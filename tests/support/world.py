@@ -25,7 +25,7 @@ def made(owner: User, text: str, *, now: datetime) -> dict[str, Any]:
     The job that succeeded is ``job_id``; besides it there are one that failed, one that runs and one that waits.
     """
     file = text.replace("/", "|")
-    readers = Group.objects.create(name="readers")
+    readers, _ = Group.objects.get_or_create(name="readers")
     owner.groups.add(readers)
     endpoint, _ = endpoints.make(owner, Wanted(text[:50], "https://example.org/hook"), now=now)
     upload = artifacts.take_upload(f"{file}.csv", [text.encode()], owner=owner, content_type="text/html", now=now)

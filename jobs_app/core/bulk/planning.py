@@ -72,20 +72,24 @@ def plan(order: Order, user: User | None, *, now: datetime) -> Plan:
     order = replace(order, as_of=order.as_of or now)
     assert order.as_of is not None
     rows = order.rows(user, as_of=order.as_of).order_by("-id").values_list(*judging.COLUMNS)
-    found = [judging.standing(*row) for row in rows[: COUNTED + 1]]
-    more, found = len(found) > COUNTED, found[:COUNTED]
-    verdicts, refused = Counter[Verdict](), Counter[str]()
-    for job in found:
+    states, verdicts, refused = Counter[State](), Counter[Verdict](), Counter[str]()
+    counted, more = 0, False
+    # One by one: ten thousand objects at once make Python look through all of its memory.
+    for row in rows[: COUNTED + 1].iterator():
+        if counted == COUNTED:
+            more = True
+            break
+        job, counted = judging.standing(*row), counted + 1
+        states[job.state] += 1
         judged = judge(order, job, now=now)
         if judged.verdict is None:
             refused[judged.reason] += 1
         else:
             verdicts[judged.verdict] += 1
-    if (missing := len(order.ids) - len(found)) > 0:
+    if (missing := len(order.ids) - counted) > 0:
         refused["there is no such job, or it is not yours"] += missing
-    states = Counter(job.state for job in found)
     return Plan(
-        replace(order, expected=len(found)), len(found), more, {each: states[each] for each in State if states[each]},
+        replace(order, expected=counted), counted, more, {each: states[each] for each in State if states[each]},
         {each: verdicts[each] for each in Verdict if verdicts[each]}, dict(refused.most_common()),
     )  # fmt: skip
 
