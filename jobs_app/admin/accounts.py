@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -50,7 +49,7 @@ class UserAdmin(Audited, PlainUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         """As for changing."""
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
-    def get_deleted_objects(self, objs: Iterable[User], request: HttpRequest) -> Any:
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What would go with them. Who has used Weir stays; what they have is not gone through: it may be much."""
         kept = [f"{user} has used Weir: make the account inactive instead" for user in objs if _has_rows(user)]
         if kept:

@@ -57,6 +57,11 @@ class SchedulesInline(TabularInline):
     show_change_link = True
     verbose_name_plural = "Schedules that use it"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PeriodicTask]:
+        """With their timing, which is a part of what each is called."""
+        rows: QuerySet[PeriodicTask] = super().get_queryset(request)
+        return rows.select_related("interval", "crontab", "solar", "clocked")
+
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """From a schedule's own page only."""
         return False
@@ -125,4 +130,8 @@ class CrontabAdmin(TimingAdmin):
 
 
 def _keeps_time_of_upkeep(timing: Any) -> bool:
-    return timing is not None and timing.periodictask_set.filter(name__in=wire.UPKEEP).exists()
+    if timing is None:
+        return False
+    if not hasattr(timing, "of_upkeep"):  # its page asks for each of its schedules
+        timing.of_upkeep = timing.periodictask_set.filter(name__in=wire.UPKEEP).exists()
+    return bool(timing.of_upkeep)
