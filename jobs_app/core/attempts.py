@@ -184,11 +184,10 @@ def _alarm(held: Held) -> Iterator[None]:
     try:
         yield
     finally:
+        # The handler stays, and does nothing any more: an interrupt that comes a moment late must neither end the
+        # process nor raise in the settlement.
         armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        # Ignored, not restored: an interrupt that comes a moment late must neither end the process nor raise in the
-        # settlement.
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
 def _recover_connection(error: BaseException, held: Held) -> None:

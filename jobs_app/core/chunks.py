@@ -14,13 +14,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 
 from jobs_app import registry
 from jobs_app.core import presence
 from jobs_app.core.pulses import KindPace
-from jobs_app.models import Job, Pace
+from jobs_app.models import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +71,23 @@ class Measured:
         return max((self.size(kind, backlog=MOST * 2 * max(self.slots, 1)) for kind in self.paces), default=1)
 
 
-def pack(jobs: Sequence[Job], measured: Measured, *, backlog: int, messages: int, chunks: int) -> list[list[Job]]:
+class Due(NamedTuple):
+    """What is asked of a job before it is put into a message."""
+
+    id: UUID
+    kind: str
+    kills: int
+    priority: int
+
+
+def pack(jobs: Sequence[Due], measured: Measured, *, backlog: int, messages: int, chunks: int) -> list[list[Due]]:
     """Jobs in their order as messages: at most so many, and so many of more than one job. What does not fit is left.
 
     A job whose worker has died before travels alone, so that one which kills its worker is found out. None overtakes a
     job that travels alone, or one of higher priority; and the first that finds no room ends it.
     """
-    packed: list[list[Job]] = []
-    open_chunks: dict[str, list[Job]] = {}
+    packed: list[list[Due]] = []
+    open_chunks: dict[str, list[Due]] = {}
     sizes = {kind: measured.size(kind, backlog=backlog) for kind in {job.kind for job in jobs}}
     for job in jobs:
         size = 1 if job.kills else sizes[job.kind]

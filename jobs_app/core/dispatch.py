@@ -21,6 +21,7 @@ from django.db.models import Count, F, Max
 
 from jobs_app import conf
 from jobs_app.core import chunks, gate, queries, side_door, sql, traces, transitions, transport
+from jobs_app.core.chunks import Due
 from jobs_app.core.clock import database_now
 from jobs_app.core.patience import watch
 from jobs_app.core.turns import Turns
@@ -200,8 +201,8 @@ def _choose(queue: str, now: datetime, there: int) -> list[Message]:
             return []
         more = max(measured.ahead - conveyor.chunks, 0)
         due = Job.objects.filter(queue=queue, state=State.QUEUED, dispatched_at__isnull=True)
-        in_order = due.only("id", "kind", "kills", "priority").order_by(F("priority").desc(), "due_at", "id")
-        jobs = list(in_order[: max(room, min(more, room) * measured.most)])
+        in_order = due.order_by(F("priority").desc(), "due_at", "id").values_list(*Due._fields)
+        jobs = [Due(*row) for row in in_order[: max(room, min(more, room) * measured.most)]]
         packed = chunks.pack(jobs, measured, backlog=conveyor.jobs + len(jobs), messages=room, chunks=more)
         first = max(now - (len(packed) - 1) * MOMENT, conveyor.newest + MOMENT)
         messages = [

@@ -60,13 +60,14 @@ def run(ids: list[UUID], *, holder: str, overdue: Overdue = force.end) -> int:
             stamps.work(message, job.id)
             with logs.marked(**_marks(job)):
                 _survive(job, mine, course)
-            stamps.work(message, None)
             if not mine.done:
                 heart.release(mine)
             if tray.ripe:
+                stamps.work(message, None)
                 tray.empty()
         heart.take_unstarted(held.values())
     finally:
+        stamps.work(message, None)
         tray.empty()
         if owed := [each for each in held.values() if each.returned and not each.given_back]:
             _survive_giving_back(owed)

@@ -125,8 +125,7 @@ def abandon() -> None:
 
 def bind_ids(ids: Iterable[UUID]) -> Any:
     """Ids as the raw statements take them: an array, or JSON text of SQLite's 32-digit form."""
-    listed = list(ids)
-    return listed if connection.vendor == "postgresql" else json.dumps([each.hex for each in listed])
+    return _array(ids) if connection.vendor == "postgresql" else json.dumps([each.hex for each in ids])
 
 
 def bind_columns(**columns: Iterable[Any]) -> dict[str, Any]:
@@ -135,9 +134,21 @@ def bind_columns(**columns: Iterable[Any]) -> dict[str, Any]:
     There a row is an array of its values in this order, with ids and times as SQLite stores them.
     """
     if connection.vendor == "postgresql":
-        return {name: list(values) for name, values in columns.items()}
+        return {name: _array(values) for name, values in columns.items()}
     rows = zip(*([_stored(each) for each in values] for values in columns.values()), strict=True)
     return {"rows": json.dumps(list(rows))}
+
+
+def _array(values: Iterable[Any]) -> str:
+    """Values of one type as the text of an array of PostgreSQL: psycopg's own way takes several times as long."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if isinstance(value, (UUID, int)):
+        return str(value)
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _stored(value: Any) -> Any:
@@ -149,7 +160,7 @@ def _stored(value: Any) -> Any:
 def bind_held(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
     """``(id, attempt)`` pairs as the heartbeat statement takes them."""
     if connection.vendor == "postgresql":
-        return {"ids": [each for each, _ in held], "attempts": [attempt for _, attempt in held]}
+        return {"ids": _array(each for each, _ in held), "attempts": _array(attempt for _, attempt in held)}
     return {"held": json.dumps([[each.hex, attempt] for each, attempt in held])}
 
 

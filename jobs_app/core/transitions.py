@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -217,7 +217,7 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datet
     at = queries.bind_time(now)
     bound = {"ids": queries.bind_ids(ids), "holder": holder, "now": at, "lease_until": queries.bind_time(lease_until)}
     if connection.vendor == "postgresql":
-        return list(Job.objects.raw(sql.statement("claim"), bound))
+        return [_timed(job, now) for job in Job.objects.raw(sql.statement("claim"), bound)]
     with queries.brief():
         taken = list(Job.objects.raw(sql.statement("claim"), bound))
         rows = queries.bind_columns(id=(job.id for job in taken), attempt=(job.attempt for job in taken))
@@ -225,6 +225,14 @@ def claim(ids: Iterable[UUID], *, holder: str, now: datetime, lease_until: datet
             for name in ("open_attempts", "record_claims") if taken else ():
                 cursor.execute(sql.statement(name), {**rows, "holder": holder, "now": at})
     return taken
+
+
+def _timed(job: Job, now: datetime) -> Job:
+    """A row of the claim, with its times made of numbers: psycopg reads a time or an interval in Python."""
+    told: Any = job
+    job.timeout, job.hard_timeout = timedelta(seconds=told.soft_seconds), timedelta(seconds=told.hard_seconds)
+    job.deadline_at = now + job.hard_timeout
+    return job
 
 
 @dataclass(frozen=True)

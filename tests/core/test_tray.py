@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -40,6 +41,18 @@ def test_many_successes_are_settled_as_one_by_one(now: datetime) -> None:
         assert (attempt.outcome, attempt.started_at, attempt.finished_at) == (
             "succeeded", now + SECOND, now + 2 * SECOND,
         ), "the attempt began when its handler did"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ['"', "\\", '\\"', "{}", ",", "NULL", "a\nb\t", "é 😀", "'; --", '{"a": [1, "}"]}', ""]
+)
+def test_a_result_comes_back_as_it_was_given(now: datetime, text: str) -> None:
+    jobs = [claimed(submitted(now=now), now=now) for _ in range(2)]
+    results = [json.dumps({"said": text}), json.dumps([text, None], ensure_ascii=False)]
+    outcomes.succeed_many(
+        [Success(job, result, len(result), now, now) for job, result in zip(jobs, results, strict=True)]
+    )
+    assert [fresh(job).result for job in jobs] == [{"said": text}, [text, None]]
 
 
 def test_one_that_was_lost_meanwhile_is_refused_and_the_others_are_not(now: datetime) -> None:

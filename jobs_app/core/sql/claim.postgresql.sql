@@ -17,7 +17,8 @@ WITH mine AS (
     FROM mine
     WHERE job.id = mine.id
     RETURNING job.id, kind, queue, state, owner_id, parent_id, parameters, sealed, attempt, failures, max_attempts,
-        timeout, hard_timeout, started_at, deadline_at, holder
+        extract(epoch FROM timeout)::float8 AS soft_seconds, extract(epoch FROM hard_timeout)::float8 AS hard_seconds,
+        holder
 ), attempts AS (
     INSERT INTO jobs_app_attempt (job_id, number, outcome, holder, started_at, error_type, error, traceback)
     SELECT id, attempt, 'running', holder, %(now)s, '', '', '' FROM taken
