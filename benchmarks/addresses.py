@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from jobs_app.web.statistics_query import RANGES
-from tests.surfaces import standing
-from tests.surfaces.asking import ROUTES, addresses_of_admin, values
-
-ENDLESS = ("/events", "/logout")
-"""How addresses end that answer for as long as one likes, or after which nobody is logged in."""
-
-LEFT_OUT = re.compile(r"/flower/|/jobs/bulk/$")
-"""Flower itself is not here; the other is asked by ``bulk``."""
+from tests.surfaces.asking import addresses
 
 SEARCHES = (
     "", "spawned:no", "state:failed", "state:active", "state:running", "state:succeeded", "state:blocked",
@@ -41,16 +33,10 @@ class Address:
 
 
 def pages(world: Mapping[str, Any]) -> Iterator[Address]:
-    """Each route, about what is in ``world``; those that answer no GET among them."""
-    found = {
-        reverse(f"{route.space}:{route.name}" if route.space else route.name, kwargs=_of(world, route))
-        for route in ROUTES
-        if route.space != "admin" and route.name not in standing.DESCRIBING
-    }
-    found |= {address for _, address in addresses_of_admin(dict(world))}
-    for address in sorted(found):
-        if not address.rstrip("/").endswith(ENDLESS) and not LEFT_OUT.match(address):
-            yield Address(address + _query(address), listed=address == reverse("admin:jobs_app_job_changelist"))
+    """Each route, about what is in ``world``; those that answer no GET among them. Previews are asked by ``bulk``."""
+    for address in addresses(dict(world)):
+        if address != reverse("bulk-preview"):
+            yield Address(address, listed=address == reverse("admin:jobs_app_job_changelist"))
 
 
 def statistics() -> Iterator[Address]:
@@ -75,15 +61,3 @@ def lists() -> Iterator[Address]:
         yield Address("/api/jobs?" + urlencode({"q": text}), listed=True)
     for text in ("", "owner:owner7", "tag:nightly", "param.rare:yes"):
         yield Address("/jobs/counts/?" + urlencode({"q": text}), listed=True)
-
-
-def _query(address: str) -> str:
-    """What an operation of the API has to be asked with."""
-    for operation, query in standing.QUERIES.items():
-        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", operation.removeprefix("GET ")), address):
-            return query
-    return ""
-
-
-def _of(world: Mapping[str, Any], route: standing.Route) -> dict[str, Any]:
-    return values(dict(world), route.address, route.names)

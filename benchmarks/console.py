@@ -48,7 +48,7 @@ def main() -> int:
     figures.say(f"{jobs:,} jobs are there, after {time.perf_counter() - began:.0f} s")
     logging.disable(logging.CRITICAL)
     call_command("collectstatic", interactive=False, verbosity=0)
-    clients = {name: Client(SERVER_NAME="localhost", raise_request_exception=True) for name in users}
+    clients = {name: Client(SERVER_NAME="localhost") for name in users}
     for name, user in users.items():
         clients[name].force_login(user)
     asked = [("carol", each) for each in [*pages(world), *_of_crowd(), *statistics(), *lists(), *bulk()]]

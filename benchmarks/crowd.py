@@ -1,5 +1,5 @@
 """A ledger as a team has it after a month: many owners and kinds of different weight, every state, terms, failures with
-fingerprints, attempts and events of what is recent. Made by PostgreSQL itself, in ``--jobs`` rows."""
+fingerprints, attempts and events. Made by PostgreSQL itself, in ``--jobs`` rows."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class _Maker:
             "tags": "CASE WHEN n % 10 = 0 THEN '[\"nightly\"]'::jsonb END",
         }, f"jobs_app_job AS template WHERE template.id = '{self._template.id}'")  # fmt: skip
         self._terms(series)
-        recent = f"{series} WHERE {began}"
-        self._insert(Attempt, recent, {
+        begun = f"{series} WHERE {began}"
+        self._insert(Attempt, begun, {
             "job_id": self._id, "number": "1", "holder": "'worker@host/1'", "started_at": run, "error": "''",
             "finished_at": f"CASE WHEN {self._open} AND n % 100 = 0 THEN NULL ELSE {run} END", "error_type": "''",
             "outcome": f"CASE WHEN {self._open} AND n % 100 = 0 THEN 'running' ELSE 'failed' END", "traceback": "''",

@@ -171,7 +171,7 @@ def bind_time(moment: datetime) -> Any:
 
 def bind_numbers(numbers: Sequence[int]) -> Any:
     """Whole numbers as the raw statements take them: an array, or JSON text."""
-    return list(numbers) if connection.vendor == "postgresql" else json.dumps(list(numbers))
+    return _array(numbers) if connection.vendor == "postgresql" else json.dumps(list(numbers))
 
 
 def bind_row(row: models.Model, columns: Iterable[str]) -> dict[str, Any]:

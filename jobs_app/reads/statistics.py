@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,9 @@ POINTS = 1_500
 """Buckets of one answer: a day of minutes, two months of hours, four years of days."""
 
 GROUPS = 100
+APART = Q(owner__gte=0)
+"""The rows of each owner."""
+
 HORIZON = timedelta(days=20 * 366)
 USUAL = {Step.MINUTE: timedelta(hours=1), Step.HOUR: timedelta(days=2), Step.DAY: timedelta(days=30)}
 """The period if none is named."""
@@ -71,8 +74,10 @@ def statistics(question: Question, viewer: User | None, *, now: datetime) -> Sta
     """
     begin, end = _period(question, now)
     place = cursor.read()
-    rows = _rows(replace(question, by=None), viewer, begin, place)
-    points = _sums(rows.filter(_within(question.step, begin, end)), "at")
+    owner, rows = _asked_owner(question, viewer), _rows(question)
+    of_all = rows.filter(_of_all(begin, place) if owner is None else Q(owner=owner))
+    apart = rows.filter(APART) if owner is None and question.by is By.OWNER else of_all
+    points = _sums(of_all.filter(_within(question.step, begin, end)), "at")
     through = place.caught_up_at or datetime.min.replace(tzinfo=UTC)
     step = question.step
     moments = [begin + number * step.length for number in range((end - begin) // step.length)]
@@ -83,7 +88,7 @@ def statistics(question: Question, viewer: User | None, *, now: datetime) -> Sta
             PointView(at=at, complete=at + step.length <= through, **vars(_view(points.get(at) or _Sums())))
             for at in moments
         ],
-        groups=_groups(_rows(question, viewer, begin, place).filter(_span(question.step, begin, end)), question.by),
+        groups=_groups(apart.filter(_span(question.step, begin, end)), question.by),
         levels=_levels(question, begin, end),
     )  # fmt: skip
 
@@ -124,25 +129,33 @@ def _span(step: Step, begin: datetime, end: datetime) -> Q:
     return _within(step, begin, first) | _within(Step.DAY, first, last) | _within(step, last, end)
 
 
-def _rows(question: Question, viewer: User | None, begin: datetime, place: Place) -> QuerySet[Rollup]:
+def _rows(question: Question) -> QuerySet[Rollup]:
     rows = Rollup.objects.filter(gone=False)
     if question.queue is not None:
         rows = rows.filter(queue=question.queue)
     if question.kind is not None:
         rows = rows.filter(kind=question.kind)
+    return rows
+
+
+def _asked_owner(question: Question, viewer: User | None) -> int | None:
+    """Whose jobs are told; None: everybody's."""
     sees_all = viewer is None or viewer.has_perm(SEE_ALL)
     if not sees_all and question.owner not in {None, viewer.get_username() if viewer else None}:
         raise NotAllowed("expected your own name as the owner, or none: you may not see the jobs of others")
     if question.owner is not None:
-        return rows.filter(owner=_owner(question.owner))
-    if not sees_all and viewer is not None:
-        return rows.filter(owner=viewer.pk)
-    apart, since = Q(owner__gte=0), max(place.together_from or begin, begin)
-    if question.by is By.OWNER or not place.told_together(since):
-        return rows.filter(apart)
+        return _owner(question.owner)
+    return None if sees_all or viewer is None else viewer.pk
+
+
+def _of_all(begin: datetime, place: Place) -> Q:
+    """The rows of all owners: their sums, and those of each where no sums are."""
+    since = max(place.together_from or begin, begin)
+    if not place.told_together(since):
+        return APART
     if since == begin:
-        return rows.filter(owner=EVERYONE)
-    return rows.filter(Q(owner=EVERYONE, at__gte=since) | (apart & Q(at__lt=since)))
+        return Q(owner=EVERYONE)
+    return Q(owner=EVERYONE, at__gte=since) | (APART & Q(at__lt=since))
 
 
 def _owner(name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,9 @@ from django.urls import reverse
 
 from tests.surfaces import standing
 from tests.surfaces.api.support import JSON
+
+ENDLESS = ("/events", "/logout")
+"""How addresses end that answer for as long as one likes, or after which nobody is logged in."""
 
 ROUTES = list(standing.routes())
 PAGES = [route for route in ROUTES if not route.space and route.name not in standing.OPEN]
@@ -65,6 +69,25 @@ def addresses_of_admin(world: dict[str, Any]) -> Iterator[tuple[standing.Route, 
             about = world[key] if key else "default" if "/queue/" in route.address else "1"
             given = {name: about if name in {"object_id", "id"} else world.get(name, "1") for name in route.names}
             yield route, reverse(f"admin:{route.name}", kwargs=given)
+
+
+def addresses(world: dict[str, Any]) -> Iterator[str]:
+    """What may answer GET, about what is in the world, with what it has to be asked with; not what never ends.
+
+    Flower is not there.
+    """
+    queries = [
+        (re.sub(r"{\w+}", "[^/]+", operation.removeprefix("GET ")), query)
+        for operation, query in standing.QUERIES.items()
+    ]
+    found = {address for _, address in addresses_of_admin(world)}
+    for route in ROUTES:
+        if route.space != "admin" and route.name not in standing.DESCRIBING and not route.address.startswith("/flower"):
+            name = f"{route.space}:{route.name}" if route.space else route.name
+            found.add(reverse(name, kwargs=values(world, route.address, route.names)))
+    for address in sorted(found):
+        if not address.rstrip("/").endswith(ENDLESS):
+            yield address + next((query for path, query in queries if re.fullmatch(path, address)), "")
 
 
 def bodies(operation: str, world: dict[str, Any]) -> tuple[str, ...]:

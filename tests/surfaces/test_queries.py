@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 
 from jobs_app.web import probes
 from tests.support import world as worlds
-from tests.surfaces import standing
-from tests.surfaces.asking import ROUTES, addresses_of_admin, client, values
+from tests.surfaces.asking import addresses, client
 
-ENDLESS = ("/events", "/logout")
 MORE = ("second", "third", "fourth")
 LONGEST = 60
 """Queries of one page."""
-
-
-def addresses(world: dict[str, Any]) -> Iterator[str]:
-    """What answers GET, about what is in the world."""
-    for route in ROUTES:
-        if route.space != "admin" and route.name not in standing.DESCRIBING and not route.address.startswith("/flower"):
-            name = f"{route.space}:{route.name}" if route.space else route.name
-            address = reverse(name, kwargs=values(world, route.address, route.names))
-            yield address + next((query for path, query in QUERIES if re.fullmatch(path, address)), "")
-    yield from (address for _, address in addresses_of_admin(world))
-
-
-QUERIES = [
-    (re.sub(r"{\w+}", "[^/]+", operation.removeprefix("GET ")), query) for operation, query in standing.QUERIES.items()
-]
 
 
 def asked(browser: Client, address: str) -> list[str] | None:
@@ -58,8 +37,7 @@ def test_more_of_everything_takes_no_more_queries(now: datetime) -> None:
     worlds.made(chief, "first", now=now)
     User.objects.create_user("bob")
     world, browser = worlds.made(chief, "flights", now=now), client(chief)
-    places = [each for each in addresses(world) if not each.rstrip("/").endswith(ENDLESS)]
-    few = {place: found for place in places if (found := asked(browser, place)) is not None}
+    few = {place: found for place in addresses(world) if (found := asked(browser, place)) is not None}
     assert len(few) > 100
     for text in MORE:
         worlds.made(chief, text, now=now)

@@ -8,7 +8,7 @@ at once one does the work, and one that is killed leaves nothing behind.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,10 @@ class Place:
         """Whether a bucket is still kept."""
         begin = self.kept_from[step]
         return begin is None or at >= begin
+
+    def with_all_together(self) -> Place:
+        """As if there were sums of all owners of everything: for whoever makes them."""
+        return replace(self, together_version=self.version, together_from=None)
 
     def told_together(self, at: datetime) -> bool:
         """Whether there are sums of all owners for a bucket."""

@@ -88,7 +88,8 @@ def rebuild(begin: datetime, end: datetime, *, clock: Callable[[], datetime]) ->
     """
     for day in _days(begin, end):
         with _held(clock) as place:
-            wrong = _differences(day, _expected(day, place, made=True), place, made=True)
+            whole = place.with_all_together()
+            wrong = _differences(day, _expected(day, whole), whole)
             if wrong:
                 _mend(wrong, place)
             yield day, len(wrong)
@@ -112,11 +113,8 @@ def _mend(wrong: list[Difference], place: Place) -> None:
                         Rollup.objects.filter(gone=False, step=step, **each.key._asdict()).delete()
 
 
-def _expected(day: datetime, place: Place, *, made: bool = False) -> dict[Step, Buckets]:
-    """What the rows of a day should be: the ledger's rows that are left, and what was noted of those that are gone.
-
-    made: with the sums of all owners also where there are none yet.
-    """
+def _expected(day: datetime, place: Place) -> dict[Step, Buckets]:
+    """What the rows of a day should be: the ledger's rows that are left, and what was noted of those that are gone."""
     end = day + Step.DAY.length
     minutes: Buckets = {}
     for source in SOURCES:
@@ -125,19 +123,19 @@ def _expected(day: datetime, place: Place, *, made: bool = False) -> dict[Step, 
     found = {}
     for step in Step:
         whole = sums.add(sums.coarser(minutes, step), store.of(store.rows(step, day, end, gone=True)))
-        whole |= {key: each for key, each in sums.together(whole).items() if made or place.told_together(key.at)}
+        whole |= {key: each for key, each in sums.together(whole).items() if place.told_together(key.at)}
         found[step] = {key: each for key, each in whole.items() if place.keeps(step, key.at)}
     return found
 
 
-def _differences(day: datetime, expected: dict[Step, Buckets], place: Place, *, made: bool = False) -> list[Difference]:
+def _differences(day: datetime, expected: dict[Step, Buckets], place: Place) -> list[Difference]:
     wrong = []
     for step in Step:
         kept = store.of(store.rows(step, day, day + Step.DAY.length))
         found = {
             key: each
             for key, each in kept.items()
-            if place.keeps(step, key.at) and (key.owner != EVERYONE or made or place.told_together(key.at))
+            if place.keeps(step, key.at) and (key.owner != EVERYONE or place.told_together(key.at))
         }
         for key in sorted({*expected[step], *found}):
             right, there = expected[step].get(key, NOTHING), found.get(key, NOTHING)
